@@ -1,0 +1,127 @@
+"""`ego extract`: what is missing is computed and stored, one decode for all extractors."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ego.commands._progress import Bar
+from ego.commands._request import Request, asks, store_option
+from ego.report.text import duration, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ego.pipeline.jobs import Outcome
+
+SOME_FAILED = 1
+
+
+@click.command()
+@asks
+@store_option
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Windows at once. [default: fits the device]")
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Threads of one video. [default: the cores there are]")
+@click.option("--jobs", "jobs_at_once", type=click.IntRange(min=1), default=1, metavar="N", show_default=True, help="Videos at once.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a video on stdout.")
+@click.option("--quiet", is_flag=True, help="No bar and no summary; failures are still told.")
+@click.pass_context
+def command(context: click.Context, request: Request, places: tuple[str, ...], as_json: bool, quiet: bool, **how: Any) -> None:
+    """Compute the features that are missing, and store them.
+
+    Videos are files, folders (searched throughout), patterns or a LIST.txt with one path a line.
+    A first argument that ends in .toml is a recipe. What is stored is never computed again; what
+    failed before is tried again. Exit code 1: some videos failed, the others are done.
+
+    \b
+    Examples:
+      ego extract --with mean_rgb --store features/ videos/
+      ego extract --with resnet --set resnet.weights=random:0 --store features/ a.mp4 b.mp4
+      ego extract recipes/first.toml --data gtea/ --store features/
+    """
+    from ego.cache.store import FeatureStore
+    from ego.pipeline.jobs import work
+
+    extractors = list(request.extractors.values())
+    store = FeatureStore(*places, create=True)
+    tally = Tally(as_json)
+    with Bar(quiet=quiet) as bar:
+        videos, failures = request.scan(store, bar.scanning)
+        for failure in failures:
+            tally.unreadable(failure.name, failure.path, failure.error)
+        jobs = work(videos, extractors, store, request.readings(videos))
+        tally.already = len({video.digest for video in videos}) - len(jobs)
+        for outcome in _run(request, store, jobs, bar, how):
+            tally.add(outcome)
+    if not quiet:
+        click.echo(tally.summary(bar), err=True)
+    context.exit(SOME_FAILED if tally.failed else 0)
+
+
+def _run(request: Request, store: Any, jobs: Any, bar: Bar, how: dict[str, Any]) -> "Iterator[Outcome]":
+    """The outcomes of the jobs, with the bar drawn between them."""
+    if not jobs:
+        return
+    from ego.pipeline.extract import extract
+    from ego.pipeline.jobs import Advance
+
+    bar.begin(jobs)
+    for event in extract(jobs, store, request.finder.files, decoder=request.decoder, **how):
+        if isinstance(event, Advance):
+            bar.advance(event)
+        else:
+            bar.end(event)
+            yield event
+
+
+class Tally:
+    """Counts outcomes and tells each: failures on stderr, everything on stdout as JSON where asked."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self.already = 0
+        self.counts = {"stored": 0, "absent": 0, "exists": 0, "failed": 0}
+
+    @property
+    def failed(self) -> int:
+        """How many videos failed."""
+        return self.counts["failed"]
+
+    def unreadable(self, name: str, path: str, error: str) -> None:
+        """A path that is no usable video."""
+        self._tell({"video": name, "path": path, "digest": None, "state": "failed", "rows": {}, "error": error})
+
+    def add(self, outcome: "Outcome") -> None:
+        """A video that is done."""
+        video = outcome.video
+        self._tell(
+            {
+                "video": video.name,
+                "path": video.path,
+                "digest": video.digest,
+                "state": outcome.state,
+                "rows": dict(outcome.rows),
+                "error": outcome.error,
+                "wall_seconds": round(outcome.wall_seconds, 3),
+            }
+        )
+
+    def _tell(self, facts: dict[str, Any]) -> None:
+        self.counts[facts["state"]] += 1
+        if facts["state"] == "failed":
+            click.secho(f"failed  {one_line(facts['video'])}: {one_line(facts['error'] or '')}", fg="red", err=True)
+        if self._as_json:
+            click.echo(json.dumps(facts))
+
+    def summary(self, bar: Bar) -> str:
+        """The closing line: what became of the videos, in what time, at what speed."""
+        counts = {
+            "stored": self.counts["stored"],
+            "already there": self.already + self.counts["exists"],
+            "absent": self.counts["absent"],
+            "failed": self.failed,
+        }
+        words = ", ".join(f"{count} {what}" for what, count in counts.items() if count or what == "stored")
+        speed = f", {bar.video_seconds / bar.wall_seconds:.1f}x real time" if bar.video_seconds else ""
+        return f"{words} in {duration(bar.wall_seconds)}{speed}"

@@ -1,0 +1,180 @@
+"""Videos of one's own: class folders, or one table `video, start, stop, label ...` in seconds."""
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ego.datasets._base import Annotation, Annotations, Dataset, pick
+from ego.datasets._table import Line, read_table
+from ego.errors import BadRequest
+from ego.video import VIDEO_SUFFIXES
+
+Indices = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Folder(Dataset):
+    """A folder of videos, annotated by a table (`csv`) or, without one, by class: `<class>/<video>`.
+
+    `folder` is where the videos lie below the data's root. Of the table, `video`, `start`, `stop`
+    and `labels` are column names (no `labels`: every other column); without `start` and `stop` a
+    row is its whole video. Clips with a label in `ignore` are left out.
+
+    `split` says who is tested: `each-video` leaves one video out at a time (or deals the videos into
+    `groups`), `column` reads `split_column`, `listed` holds out the videos named in `validation`
+    and `test`. A class folder's files count as videos, so give `groups` there.
+    """
+
+    csv: str = ""
+    folder: str = ""
+    video: str = "video"
+    start: str = "start"
+    stop: str = "stop"
+    labels: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    delimiter: Literal[",", ";", "\t"] = ","
+    split: Literal["each-video", "column", "listed"] = "each-video"
+    groups: int = 0
+    split_column: str = "split"
+    validation: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if bool(self.start) != bool(self.stop):
+            raise BadRequest("got one of folder.start and folder.stop, expected both columns or neither")
+        if self.split == "column" and not self.csv:
+            raise BadRequest("got folder.split = 'column' without a table, expected folder.csv")
+        if self.split == "listed" and not self.validation:
+            raise BadRequest("got folder.split = 'listed' without videos, expected folder.validation = [names]")
+        if self.groups < 0 or self.groups == 1:
+            raise BadRequest(f"got folder.groups = {self.groups}, expected 2 or more, or 0 for each video by itself")
+
+    def read(self, root: Path) -> Annotations:
+        """All annotations of the table or the class folders; videos named but absent are a BadRequest."""
+        index = FileIndex(root / self.folder)
+        found = self._from_table(root / self.csv, index) if self.csv else self._from_folders(index)
+        kept = [(clip, split) for clip, split in found if not set(clip.labels.values()) & set(self.ignore)]
+        if not kept:
+            raise BadRequest(f"no annotated clip is left of {len(found)} in {root}")
+        clips = tuple(clip for clip, _ in kept)
+        names = sorted({clip.video for clip in clips})
+        classes = {label: tuple(sorted({clip.labels[label] for clip in clips})) for label in clips[0].labels}
+        folds = self._folds(clips, [split for _, split in kept], names, index)
+        return Annotations({name: index.path(name) for name in names}, classes, clips, folds)
+
+    def _from_table(self, path: Path, index: "FileIndex") -> list[tuple[Annotation, str]]:
+        times = [self.start, self.stop] if self.start else []
+        splits = [self.split_column] if self.split == "column" else []
+        header, lines = read_table(path, [self.video, *times, *self.labels, *splits], self.delimiter)
+        labels = self.labels or tuple(name for name in header if name not in [self.video, *times, *splits])
+        if not labels:
+            raise BadRequest(f"{path.name}, line 1: no label column beside {', '.join(map(repr, header))}")
+        return [(self._annotation(line, labels, index), self._split_of(line)) for line in lines]
+
+    def _annotation(self, line: Line, labels: Sequence[str], index: "FileIndex") -> Annotation:
+        parts: tuple[tuple[float, float], ...] = ()
+        if self.start:
+            start, stop = line.seconds(self.start), line.seconds(self.stop)
+            if start > stop:
+                raise BadRequest(f"{line.source}: got a segment from {start:g} to {stop:g} s, expected start <= stop")
+            parts = ((start, stop),)
+        name = index.find(line.text(self.video), line.source)
+        return Annotation(name, parts, {label: line.text(label) for label in labels}, source=line.source)
+
+    def _split_of(self, line: Line) -> str:
+        if self.split != "column":
+            return ""
+        return pick(f"split ({line.source})", line.text(self.split_column), ("train", "validation", "test"))
+
+    def _from_folders(self, index: "FileIndex") -> list[tuple[Annotation, str]]:
+        label = self.labels[0] if self.labels else "class"
+        found = []
+        for name, path in index.items():
+            relative = path.relative_to(index.root)
+            if len(relative.parts) < 2:
+                raise BadRequest(f"{path} lies in no class folder, expected {index.root}/<class>/{path.name}, or csv")
+            found.append((Annotation(name, (), {label: relative.parts[0]}, source=str(relative)), ""))
+        return found
+
+    def _folds(
+        self, clips: Sequence[Annotation], splits: Sequence[str], names: Sequence[str], index: "FileIndex"
+    ) -> dict[str, dict[str, Indices]]:
+        if self.split == "column":
+            return _fold("", splits, "the column " + self.split_column)
+        if self.split == "listed":
+            held = {index.find(name, "folder.validation"): "validation" for name in self.validation}
+            held |= {index.find(name, "folder.test"): "test" for name in self.test}
+            return _fold("", [held.get(clip.video, "train") for clip in clips], "folder.validation")
+        count = min(self.groups or len(names), len(names))
+        group = {name: place % count for place, name in enumerate(names)}
+        folds: dict[str, dict[str, Indices]] = {}
+        for number in range(count):
+            title = f"group {number + 1}" if self.groups else names[number]
+            sides = ["validation" if group[clip.video] == number else "train" for clip in clips]
+            folds |= _fold(title, sides, f"{len(names)} annotated videos")
+        return folds
+
+
+def _fold(title: str, splits: Sequence[str], source: str) -> dict[str, dict[str, Indices]]:
+    """One fold under its title; without training or validation clips it is a BadRequest."""
+    members: dict[str, list[int]] = defaultdict(list)
+    for index, split in enumerate(splits):
+        members[split].append(index)
+    for split in ("train", "validation"):
+        if not members[split]:
+            raise BadRequest(f"{source} leaves no clip for {split}, expected some in train and some in validation")
+    return {title: {split: tuple(indices) for split, indices in members.items()}}
+
+
+class FileIndex:
+    """The video files below a folder by name: the path below it without its suffix, where that is unique."""
+
+    def __init__(self, root: Path) -> None:
+        if not root.is_dir():
+            raise BadRequest(f"{root} is no folder, expected the one that holds the videos")
+        self.root = root
+        self._paths = self._named(sorted(_video_files(root)))
+        self._known: dict[str, set[str]] = defaultdict(set)
+        for name, path in self._paths.items():
+            relative = path.relative_to(root).as_posix()
+            for spelling in (name, relative, relative.removesuffix(path.suffix), path.name, path.stem):
+                self._known[spelling].add(name)
+
+    def items(self) -> Iterable[tuple[str, Path]]:
+        """(name, path) of every video."""
+        return self._paths.items()
+
+    def path(self, name: str) -> Path:
+        """Where the video of this name lies."""
+        return self._paths[name]
+
+    def find(self, spelling: str, source: str) -> str:
+        """The name of the video meant by a path below the folder or its last part, with or without suffix."""
+        names = self._known.get(spelling) or self._known.get(spelling.replace("\\", "/").removeprefix("./")) or set()
+        exact = spelling if spelling in self._paths else None
+        if not names:
+            raise BadRequest(f"{source}: no video {spelling!r} among the {len(self._paths)} in {self.root}")
+        if len(names) > 1 and not exact:
+            raise BadRequest(f"{source}: {spelling!r} may be {' or '.join(map(repr, sorted(names)))}; write it out")
+        return exact or next(iter(names))
+
+    def _named(self, files: Sequence[Path]) -> dict[str, Path]:
+        bare = [path.relative_to(self.root).as_posix().removesuffix(path.suffix) for path in files]
+        count = Counter(bare)
+        return {
+            name if count[name] == 1 else path.relative_to(self.root).as_posix(): path
+            for name, path in zip(bare, files, strict=True)
+        }
+
+
+def _video_files(root: Path) -> Iterable[Path]:
+    """The video files below a folder, hidden ones left out."""
+    for place, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            if Path(name).suffix.lower() in VIDEO_SUFFIXES and not name.startswith("."):
+                yield Path(place) / name

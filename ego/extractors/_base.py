@@ -1,0 +1,114 @@
+"""The two kinds of extractor: a `Network` sees windows and forgets, a `Tracker` follows in order.
+
+An extractor is a spec: its fields say what changes the numbers. It does not know whether its rows
+are stored, which videos ride beside it, or where the pixels came from. The smallest whole example
+is `mean_rgb`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ego.errors import BadRequest
+from ego.extractors._weights import WeightFile
+from ego.sampling import Window
+from ego.spec import Spec, Weights
+from ego.video import WHOLE, Array, Box, Picture, Signal
+
+Files = Mapping[Weights, Path]
+"""Where the bytes of each weights identity lie on this machine."""
+
+
+@dataclass(frozen=True)
+class Extractor(Spec, ABC):
+    """Computes rows from a video; `window` says which frames and when, `needs` what it is shown."""
+
+    tolerance: ClassVar[float] = 1e-2
+    """Relative L2 by which a row may differ between decoders, libraries and devices."""
+    published: ClassVar[tuple[WeightFile, ...]] = ()
+    """The files its authors published, best first: what a missing `weights` is looked up by."""
+
+    window: Window
+
+    @classmethod
+    def complete(cls, table: Mapping[str, Any], files: Files) -> dict[str, Any]:
+        """`table` with those fields filled in that only a weights file can tell; weights are identities.
+
+        What is filled in is in the digest, so saying it by hand or leaving it out gives one key.
+        """
+        return dict(table)
+
+    @abstractmethod
+    def needs(self) -> "dict[str, Picture | Signal | Extractor]":
+        """All it is shown, by name."""
+
+    @abstractmethod
+    def rows(self, files: Files) -> dict[str, Array]:
+        """What one row is made of, by name; a single array is called `feature`."""
+
+    def box(self, width: int, height: int) -> Box:
+        """The part that maps show of an upright frame of `width` x `height` pixels: all of it unless cropped.
+
+        `Array.box` cannot know the frame's shape: it is this box for a square frame.
+        """
+        return WHOLE
+
+
+@dataclass(frozen=True)
+class Network(Extractor, ABC):
+    """Stateless: windows in, rows out, batched, also across videos."""
+
+    @abstractmethod
+    def build(self, files: Files) -> torch.nn.Module:
+        """The module in eval mode: forward(**needs), each (B, T, H, W, 3) uint8 -> {array: (B, *shape)}.
+
+        Crops, scaling, normalisation and precision are inside it. It may be called from several
+        threads at once.
+        """
+
+    def tail(self, tap: str, files: Files) -> torch.nn.Module:
+        """The network above a stored tap, trainable: forward((B, *shape of the tap)) -> {array: (B, *shape)}.
+
+        Its state-dict keys are those of the whole network. No such tap: BadRequest.
+        """
+        raise BadRequest(f"got tap {tap!r} of {self.name}, which cannot go on from a stored row; extract it whole")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive frames for a tracker: one row of its window each.
+
+    `pictures` holds (n, H, W, 3) uint8 by need; `time` is (n, 3) start, centre, stop in seconds and
+    `source` (n, 4) first and last frame and their integer timestamps.
+    """
+
+    pictures: Mapping[str, NDArray[np.uint8]]
+    time: NDArray[np.float64]
+    source: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Finished rows, in time order: named arrays of n rows each, and their `time` and `source`."""
+
+    arrays: Mapping[str, NDArray[Any]]
+    time: NDArray[np.float64]
+    source: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Tracker(Extractor, ABC):
+    """Stateful: follows one video's frames in order; its window takes one frame a row."""
+
+    lag_seconds: ClassVar[float | None] = 0.0
+    """How late after its frames a row may come; None: only when the video has ended."""
+
+    @abstractmethod
+    def follow(self, blocks: Iterator[Block], files: Files, device: str) -> Iterator[Rows]:
+        """The rows of one video, as its blocks come."""

@@ -1,0 +1,165 @@
+"""Published weights files, and reading them into a module without ever running code from a file."""
+
+import hashlib
+import pickle
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ego.errors import BadRequest
+from ego.fields import Weights
+
+CONTAINERS = ("state_dict", "model_state", "model")
+PREFIXES = ("module.", "model.")
+LISTED = 6
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """A file its authors published: what it is called, where it lies and how its bytes are known.
+
+    `sha256` is the whole hex digest or as much of it as is published (torchvision puts eight digits
+    in the name); empty where none is. `bytes` is its size where known. `when` names the field values
+    it belongs to, such as `(("depth", 18),)`.
+    """
+
+    name: str
+    url: str
+    sha256: str
+    licence: str
+    note: str
+    bytes: int | None = None
+    when: tuple[tuple[str, Any], ...] = ()
+
+    def fits(self, values: Mapping[str, Any]) -> bool:
+        """Whether it belongs to a spec with these field values."""
+        return all(values.get(name) == value for name, value in self.when)
+
+
+Tensors = dict[str, torch.Tensor]
+
+
+def load(
+    make: Callable[[Tensors], torch.nn.Module], weights: Weights, files: Mapping[Weights, Path], above: bool = False
+) -> torch.nn.Module:
+    """The module `make` gives for the tensors of a file ({} for `random:SEED`), in eval mode, every tensor filled.
+
+    Keys and shapes must agree exactly. With `above`, the module is the upper part of the network in the
+    file: keys below it are passed over.
+    """
+    if weights.seed is not None:
+        module = make({})
+        initialise(module, weights.seed)
+        return module.eval()
+    found = read(files[weights])
+    module = make(found)
+    expected = module.state_dict()
+    for key in expected.keys() - found.keys():
+        if key.endswith("num_batches_tracked"):  # files older than the counter lack it; evaluation never reads it
+            found[key] = expected[key]
+    if above:
+        held = {key.split(".")[0] for key in expected}
+        found = {key: tensor for key, tensor in found.items() if key.split(".")[0] in held}
+    check_keys(expected, found, files[weights].name)
+    module.load_state_dict(found)
+    return module.eval()
+
+
+def read(path: Path) -> Tensors:
+    """The tensors of a safetensors or PyTorch file by key, without containers and `module.` / `model.` prefixes.
+
+    A file that only a pickle able to run code could open, or one without tensors, is a BadRequest.
+    """
+    content = _open(path)
+    for _ in CONTAINERS:
+        inner = [content[name] for name in CONTAINERS if isinstance(content, Mapping) and name in content]
+        if not inner or not isinstance(inner[0], Mapping):
+            break
+        content = inner[0]
+    if not isinstance(content, Mapping):
+        raise BadRequest(f"got {type(content).__name__} in {path.name}, expected a table of tensors (a state dict)")
+    tensors = {str(key): value for key, value in content.items() if isinstance(value, torch.Tensor)}
+    if not tensors:
+        raise BadRequest(f"got no tensors in {path.name}, expected a state dict or one under {', '.join(CONTAINERS)}")
+    return _without_prefixes(tensors)
+
+
+def _open(path: Path) -> Any:
+    try:
+        if _is_safetensors(path):
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise BadRequest(f"the weights file {path} is gone; put it back or name another") from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        raise BadRequest(
+            f"{path.name} does not open as plain tensors ({_first_line(error)}); other pickles (such as Caffe2 .pkl "
+            "files) can run code and are not opened: where you trust the file, save its state dict as .safetensors"
+        ) from error
+
+
+def _is_safetensors(path: Path) -> bool:
+    with path.open("rb") as file:
+        start = file.read(9)
+    return len(start) == 9 and start[8:] == b"{" and int.from_bytes(start[:8], "little") <= path.stat().st_size - 8
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
+
+
+def _without_prefixes(tensors: Tensors) -> Tensors:
+    shared = next((prefix for prefix in PREFIXES if all(key.startswith(prefix) for key in tensors)), None)
+    if shared is None:
+        return tensors
+    return _without_prefixes({key.removeprefix(shared): tensor for key, tensor in tensors.items()})
+
+
+def check_keys(expected: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor], name: str) -> None:
+    """Nothing, or one BadRequest that lists what is missing, unexpected and of another shape."""
+    missing = [key for key in expected if key not in found]
+    unexpected = [key for key in found if key not in expected]
+    mis_shaped = [
+        f"{key} {tuple(found[key].shape)} instead of {tuple(expected[key].shape)}"
+        for key in expected
+        if key in found and found[key].shape != expected[key].shape
+    ]
+    parts = {"missing": missing, "unexpected": unexpected, "of another shape": mis_shaped}
+    words = [f"{len(keys)} {what}: {_some(keys)}" for what, keys in parts.items() if keys]
+    if words:
+        raise BadRequest(
+            f"{name} holds {len(found)} tensors, {len(expected)} were expected; {'; '.join(words)}; "
+            "name the file of this network, or set the fields it was made with"
+        )
+
+
+def _some(keys: list[str]) -> str:
+    return ", ".join(keys[:LISTED]) + (f" and {len(keys) - LISTED} more" if len(keys) > LISTED else "")
+
+
+def initialise(module: torch.nn.Module, seed: int) -> None:
+    """Fills `module` with random weights that depend on the seed and each tensor's key alone, on any machine.
+
+    Tensors of two and more axes are normal with variance 2 / fan-in (He et al. 2015); norms are the
+    identity, biases and counters 0.
+    """
+    with torch.no_grad():
+        for key, tensor in module.state_dict().items():
+            if tensor.ndim >= 2:
+                tensor.copy_(torch.from_numpy(_normal(seed, key, tuple(tensor.shape))))
+            else:  # the one-dimensional `weight`s are the scales of norms
+                tensor.fill_(1 if key.endswith(("weight", "running_var")) else 0)
+
+
+def _normal(seed: int, key: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    start = int.from_bytes(hashlib.sha256(f"{seed}:{key}".encode()).digest()[:8], "little")
+    drawn = np.random.Generator(np.random.PCG64(start)).standard_normal(shape, dtype=np.float32)
+    return drawn * np.float32((2 / prod(shape[1:])) ** 0.5)

@@ -1,0 +1,33 @@
+"""`mean_rgb`: the mean colour of each frame. The smallest whole extractor: copy it to begin your own."""
+
+from dataclasses import dataclass
+
+import torch
+
+from ego.extractors._base import Files, Network
+from ego.sampling import Window
+from ego.video import Array, Picture
+
+
+@dataclass(frozen=True)
+class MeanRGB(Network):
+    """The mean of red, green and blue over the whole frame, each in [0, 1]."""
+
+    window: Window = Window()
+
+    def needs(self) -> dict[str, Picture]:
+        """A small picture of the whole frame."""
+        return {"frames": Picture("squash", 64)}
+
+    def rows(self, files: Files) -> dict[str, Array]:
+        """`feature` (3,): red, green, blue."""
+        return {"feature": Array((3,), "float32")}
+
+    def build(self, files: Files) -> torch.nn.Module:
+        """A module without weights: (B, T, H, W, 3) uint8 -> (B, 3) float32."""
+        return _Mean()
+
+
+class _Mean(torch.nn.Module):
+    def forward(self, frames: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"feature": frames.float().mean(dim=(1, 2, 3)) / 255}

@@ -1,0 +1,65 @@
+"""`resnet`: ResNet-18, -34 or -50 trained on ImageNet, one row a frame (He et al. 2016, torchvision's checkpoints)."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import nn
+
+from ego.extractors._backbone import Backbone, Normalise, check_one_frame
+from ego.extractors._weights import WeightFile
+from ego.layers import resnet as layers
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def _torchvision(depth: int, prefix: str, size: int | None, note: str) -> WeightFile:
+    name = f"resnet{depth}-{prefix}.pth"
+    url = f"https://download.pytorch.org/models/{name}"
+    return WeightFile(name, url, prefix, "BSD-3-Clause (torchvision)", note, size, (("depth", depth),))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResNet(Backbone):
+    """End points `conv2_x` to `conv5_x` (maps), `pool` (512 or 2048) and `logits`, of one frame a row.
+
+    At size 224 the maps of `conv3_x`, `conv4_x` and `conv5_x` are 28, 14 and 7 cells wide.
+    """
+
+    end_points: ClassVar[tuple[str, ...]] = layers.TAPS
+    head: ClassVar[str] = "fc.bias"
+    classes: ClassVar[int] = 1000
+    published: ClassVar[tuple[WeightFile, ...]] = (
+        _torchvision(18, "f37072fd", 46_830_571, "ImageNet-1k, 69.8 % top-1"),
+        _torchvision(34, "b627a593", None, "ImageNet-1k, 73.3 % top-1"),
+        _torchvision(50, "0676ba61", 102_530_333, "ImageNet-1k, first recipe, 76.1 % top-1"),
+        _torchvision(50, "11ad3fa6", None, "ImageNet-1k, second recipe, 80.9 % top-1"),
+    )
+
+    taps: tuple[str, ...] = ("pool",)
+    depth: Literal[18, 34, 50] = 18
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_one_frame(self.name, self.window)
+
+    def shape(self, tap: str, classes: int) -> tuple[int, ...]:
+        """(C,) or (C, h, w)."""
+        return layers.shape(self.depth, tap, self.size, classes)
+
+    def network(self, classes: int, after: str | None) -> nn.Module:
+        """Channels last in memory: the same numbers, faster."""
+        network: nn.Module = layers.ResNet(self.depth, classes, after).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return network
+
+    def prepare(self) -> nn.Module:
+        """The crop of the one frame with ImageNet's mean and deviation."""
+        return nn.Sequential(Normalise(self.size, MEAN, STD), OnlyFrame())
+
+
+class OnlyFrame(nn.Module):
+    """(B, 3, 1, H, W) -> (B, 3, H, W)."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The one frame of each clip."""
+        return x[:, :, 0]

@@ -1,0 +1,83 @@
+"""What learns: a head takes rows of named features of a clip and predicts its tasks.
+
+A head does not know where its features come from. Their names are the recipe's ("rgb", "flow").
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ego.errors import BadRequest
+from ego.spec import Spec
+from ego.tasks._base import Task
+from ego.video import Array
+
+Tensors = Mapping[str, Tensor]
+Tasks = Mapping[str, Task]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Clips as a head sees them, each entry by name.
+
+    `features` are (B, N, *shape), N rows of the clip's parts one after another, and `masks` (B, N)
+    which of them are there. `labels` are (B, ...) as the task encodes them and `labelled` (B,)
+    which clips have one.
+    """
+
+    features: Tensors
+    masks: Tensors
+    labels: Tensors
+    labelled: Tensors
+
+    def to(self, device: str) -> "Batch":
+        """The same batch on a device."""
+        moved = ({key: value.to(device) for key, value in part.items()} for part in self._parts)
+        return Batch(*moved)
+
+    @property
+    def _parts(self) -> tuple[Tensors, Tensors, Tensors, Tensors]:
+        return self.features, self.masks, self.labels, self.labelled
+
+
+@dataclass(frozen=True)
+class Head(Spec, ABC):
+    """Describes a module over named features; `features` are the ones it reads, none named: all."""
+
+    features: tuple[str, ...] = ()
+
+    @abstractmethod
+    def build(self, shapes: Mapping[str, Array], tasks: Tasks) -> nn.Module:
+        """The module: forward(features, masks, tasks, labels=None) -> {task: (B, *task shape)}.
+
+        `tasks` names those wanted in this call; `labels` are given in training, for heads whose
+        input they are.
+        """
+
+    def loss(self, predictions: Tensors, labels: Tensors, labelled: Tensors, tasks: Tasks) -> Tensor:
+        """The weighted sum of the losses of the predicted tasks, a scalar."""
+        losses = [
+            tasks[name].weight * tasks[name].loss(prediction, labels[name], labelled[name])
+            for name, prediction in predictions.items()
+        ]
+        return torch.stack(losses).sum()
+
+    def solve(self, whole: Batch, shapes: Mapping[str, Array], tasks: Tasks) -> nn.Module | None:
+        """The trained module in closed form, from all training clips as one batch; None: the loop trains it."""
+        return None
+
+
+def wanted(head: Head, given: Mapping[str, object]) -> tuple[str, ...]:
+    """The names of the features a head reads among those given; one that is not there is a BadRequest."""
+    for name in head.features:
+        if name not in given:
+            raise BadRequest(f"head.features asks for {name!r}, the recipe extracts: {', '.join(given) or 'nothing'}")
+    return head.features or tuple(given)
+
+
+def slot(name: str) -> str:
+    """The key of a named feature or task in a `ModuleDict`, which takes no dots and no names of its own methods."""
+    return "of_" + name.replace(".", "/")

@@ -1,0 +1,1 @@
+"""Plain modules that more than one network needs."""

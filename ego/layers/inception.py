@@ -1,0 +1,169 @@
+"""Inception-v1 inflated to three dimensions (I3D; Carreira and Zisserman 2017), with the published PyTorch key names.
+
+Tensors are (B, C, T, H, W). Convolutions and poolings pad the way TensorFlow's "SAME" does: by the input's size.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+Triple = tuple[int, int, int]
+Size = tuple[int, ...]
+
+# end point -> (kernel, stride, channels); an inception module gives its branch widths b0, b1a, b1b, b2a, b2b, b3b
+CONVOLUTIONS: dict[str, tuple[Triple, Triple, int]] = {
+    "Conv3d_1a_7x7": ((7, 7, 7), (2, 2, 2), 64),
+    "Conv3d_2b_1x1": ((1, 1, 1), (1, 1, 1), 64),
+    "Conv3d_2c_3x3": ((3, 3, 3), (1, 1, 1), 192),
+}
+POOLINGS: dict[str, tuple[Triple, Triple]] = {
+    "MaxPool3d_2a_3x3": ((1, 3, 3), (1, 2, 2)),
+    "MaxPool3d_3a_3x3": ((1, 3, 3), (1, 2, 2)),
+    "MaxPool3d_4a_3x3": ((3, 3, 3), (2, 2, 2)),
+    "MaxPool3d_5a_2x2": ((2, 2, 2), (2, 2, 2)),
+}
+MIXTURES: dict[str, tuple[int, int, int, int, int, int]] = {
+    "Mixed_3b": (64, 96, 128, 16, 32, 32),
+    "Mixed_3c": (128, 128, 192, 32, 96, 64),
+    "Mixed_4b": (192, 96, 208, 16, 48, 64),
+    "Mixed_4c": (160, 112, 224, 24, 64, 64),
+    "Mixed_4d": (128, 128, 256, 24, 64, 64),
+    "Mixed_4e": (112, 144, 288, 32, 64, 64),
+    "Mixed_4f": (256, 160, 320, 32, 128, 128),
+    "Mixed_5b": (256, 160, 320, 32, 128, 128),
+    "Mixed_5c": (384, 192, 384, 48, 128, 128),
+}
+END_POINTS = (
+    "Conv3d_1a_7x7", "MaxPool3d_2a_3x3", "Conv3d_2b_1x1", "Conv3d_2c_3x3", "MaxPool3d_3a_3x3", "Mixed_3b", "Mixed_3c",
+    "MaxPool3d_4a_3x3", "Mixed_4b", "Mixed_4c", "Mixed_4d", "Mixed_4e", "Mixed_4f", "MaxPool3d_5a_2x2", "Mixed_5b",
+    "Mixed_5c", "avg_pool", "logits",
+)  # fmt: skip
+POOL: Triple = (2, 7, 7)
+
+
+def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """(front, back) zeros of one axis, so that the output has ceil(size / stride) cells."""
+    pad = max(kernel - (stride if size % stride == 0 else size % stride), 0)
+    return pad // 2, pad - pad // 2
+
+
+def pad_same(x: torch.Tensor, kernel: Triple, stride: Triple) -> tuple[torch.Tensor, Triple]:
+    """`x` padded where front and back differ, and the even padding that is left to the operation itself."""
+    pads = [same_padding(n, k, s) for n, k, s in zip(x.shape[2:], kernel, stride, strict=True)]
+    if all(front == back for front, back in pads):
+        return x, (pads[0][0], pads[1][0], pads[2][0])
+    return F.pad(x, [n for pad in reversed(pads) for n in pad]), (0, 0, 0)
+
+
+class Unit3d(nn.Module):
+    """A convolution with SAME padding, batch norm and ReLU; the head has a bias instead of both."""
+
+    def __init__(self, channels: int, out: int, kernel: Triple = (1, 1, 1), stride: Triple = (1, 1, 1), head: bool = False) -> None:
+        super().__init__()
+        self._kernel, self._stride = kernel, stride
+        self.conv3d = nn.Conv3d(channels, out, kernel, stride, bias=head)
+        self.bn = None if head else nn.BatchNorm3d(out, eps=1e-3, momentum=0.01)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, channels, T, H, W) -> (B, out, ceil(T / stride) ...)."""
+        x, padding = pad_same(x, self._kernel, self._stride)
+        x = F.conv3d(x, self.conv3d.weight, self.conv3d.bias, self._stride, padding)
+        return x if self.bn is None else torch.relu(self.bn(x))
+
+
+class SamePool3d(nn.Module):
+    """Max pooling with SAME padding; what it sees is never below 0, so padding with zeros changes nothing."""
+
+    def __init__(self, kernel: Triple, stride: Triple) -> None:
+        super().__init__()
+        self._kernel, self._stride = kernel, stride
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, T, H, W) -> (B, C, ceil(T / stride) ...)."""
+        x, padding = pad_same(x, self._kernel, self._stride)
+        return F.max_pool3d(x, self._kernel, self._stride, padding)
+
+
+class Mixed(nn.Module):
+    """An inception module: four branches side by side, joined in the channels b0, b1b, b2b, b3b."""
+
+    def __init__(self, channels: int, widths: tuple[int, int, int, int, int, int]) -> None:
+        super().__init__()
+        b0, b1a, b1b, b2a, b2b, b3b = widths
+        self.b0 = Unit3d(channels, b0)
+        self.b1a = Unit3d(channels, b1a)
+        self.b1b = Unit3d(b1a, b1b, (3, 3, 3))
+        self.b2a = Unit3d(channels, b2a)
+        self.b2b = Unit3d(b2a, b2b, (3, 3, 3))
+        self.b3a = SamePool3d((3, 3, 3), (1, 1, 1))
+        self.b3b = Unit3d(channels, b3b)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, channels, T, H, W) -> (B, b0 + b1b + b2b + b3b, T, H, W)."""
+        return torch.cat([self.b0(x), self.b1b(self.b1a(x)), self.b2b(self.b2a(x)), self.b3b(self.b3a(x))], dim=1)
+
+
+class InceptionI3d(nn.Module):
+    """The network from its clip, or from above an end point: `after="Mixed_4f"` holds what follows only.
+
+    forward((B, channels, T, H, W) in [-1, 1]) gives the wanted end points by name; `avg_pool` is
+    (B, 1024, ceil(T / 8) - 1, h, w) and `logits` is its 1x1x1 convolution, before any mean.
+    """
+
+    def __init__(self, channels: int = 3, classes: int = 400, after: str | None = None) -> None:
+        super().__init__()
+        self._first = 0 if after is None else END_POINTS.index(after) + 1
+        width = channels
+        for place, name in enumerate(END_POINTS):
+            module = _end_point(name, width, classes)
+            if place >= self._first and module is not None:
+                self.add_module(name, module)
+            width = _channels(name, width, classes)
+        self.dropout = nn.Dropout(0.5)
+
+    def forward(self, x: torch.Tensor, taps: Sequence[str]) -> dict[str, torch.Tensor]:
+        """The wanted end points by name; nothing above the highest of them is computed."""
+        found = {}
+        for name in END_POINTS[self._first : max(map(END_POINTS.index, taps)) + 1]:
+            if name == "avg_pool":
+                x = F.avg_pool3d(x, POOL, stride=1)
+            elif name == "logits":
+                x = self.get_submodule(name)(self.dropout(x))
+            else:
+                x = self.get_submodule(name)(x)
+            if name in taps:
+                found[name] = x
+        return found
+
+
+def _end_point(name: str, channels: int, classes: int) -> nn.Module | None:
+    """The module of an end point; None where it has no weights of its own and no state."""
+    if name in CONVOLUTIONS:
+        kernel, stride, out = CONVOLUTIONS[name]
+        return Unit3d(channels, out, kernel, stride)
+    if name in POOLINGS:
+        return SamePool3d(*POOLINGS[name])
+    if name in MIXTURES:
+        return Mixed(channels, MIXTURES[name])
+    return Unit3d(channels, classes, head=True) if name == "logits" else None
+
+
+def shape(tap: str, frames: int, height: int, width: int, classes: int) -> Size:
+    """(C, T, H, W) of an end point for a clip of this size; a side below 1 means that it does not fit."""
+    size, channels = (frames, height, width), 0
+    for name in END_POINTS[: END_POINTS.index(tap) + 1]:
+        channels = _channels(name, channels, classes)
+        stride = CONVOLUTIONS[name][1] if name in CONVOLUTIONS else POOLINGS[name][1] if name in POOLINGS else (1, 1, 1)
+        size = (-(-size[0] // stride[0]), -(-size[1] // stride[1]), -(-size[2] // stride[2]))
+        if name == "avg_pool":
+            size = (size[0] - POOL[0] + 1, size[1] - POOL[1] + 1, size[2] - POOL[2] + 1)
+    return (channels, *size)
+
+
+def _channels(name: str, channels: int, classes: int) -> int:
+    if name in MIXTURES:
+        b0, _, b1b, _, b2b, b3b = MIXTURES[name]
+        return b0 + b1b + b2b + b3b
+    return CONVOLUTIONS[name][2] if name in CONVOLUTIONS else classes if name == "logits" else channels

@@ -1,0 +1,1 @@
+"""Pixels and sound in and out of files: probe, decode, encode; the only decord and PyAV."""

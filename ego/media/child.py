@@ -1,0 +1,267 @@
+"""The decoding program: serves one request after another, frames through the ring, news over the wire.
+
+It is started by `ego.media.decode` as `python -m ego.media.child` with the descriptors of the ring
+and of the life pipe. Whatever goes wrong here, a crash in a decoder included, costs one video.
+"""
+
+import fcntl
+import os
+import resource
+import signal
+import sys
+import time
+import traceback
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import av
+import numpy as np
+
+from ego.errors import BadRequest, BadVideo
+from ego.media.errorlog import ErrorLog
+from ego.media.pictures import Painter
+from ego.media.probe import name_of, read_header
+from ego.media.ring import Ring
+from ego.media.shots import Shot, Unfit, timed
+from ego.media.wire import Gone, Message, Wire
+from ego.sampling import Window, cutter
+from ego.video import Picture, slack_seconds
+
+CORRUPT_LIMIT = 0.01
+"""The share of corrupt frames above which a video is refused."""
+
+BEAT_SECONDS = 1.0
+
+
+class Stopped(Exception):
+    """The consumer wants no more of this video."""
+
+
+class Server:
+    """Serves requests until its parent is gone."""
+
+    def __init__(self, wire: Wire, ring: Ring, log: ErrorLog) -> None:
+        self._wire, self._ring, self._log = wire, ring, log
+        self._pool = ThreadPoolExecutor(min(4, len(os.sched_getaffinity(0))), "paint")
+        self._last_word = time.monotonic()
+
+    def serve(self) -> None:
+        """Answers every request with its result, or with the reason why there is none."""
+        while True:
+            request = self._wire.receive()
+            if request is None or request["do"] in ("free", "stop"):
+                continue  # late words about the video before
+            self._log.clear()
+            self._say(self._answer(request))
+
+    def _answer(self, request: Message) -> Message:
+        try:
+            if request["do"] == "probe":
+                return _plain_header(request["path"])
+            return Film(self, request).run()
+        except BadVideo as error:
+            return {"is": "bad", "why": str(error)}
+        except BadRequest as error:
+            return {"is": "request", "why": str(error)}
+        except Unfit as error:
+            return {"is": "unfit", "why": str(error)}
+        except Stopped:
+            return {"is": "stopped"}
+        except (av.error.FFmpegError, MemoryError) as error:
+            return {"is": "bad", "why": f"{name_of(request['path'])} cannot be decoded: {error}"}
+        except Gone:
+            raise
+        except Exception:  # a bug: told to the parent, which raises it there with this traceback
+            return {"is": "bug", "why": traceback.format_exc()}
+
+    def _say(self, message: Message) -> None:
+        self._last_word = time.monotonic()
+        self._wire.send(message)
+
+    def beat(self) -> None:
+        """Shows now and then that work goes on."""
+        if time.monotonic() - self._last_word > BEAT_SECONDS:
+            self._say({"is": "busy"})
+
+
+class Film:
+    """One request for frames: source -> wanted pictures -> slots, told in display order."""
+
+    def __init__(self, server: Server, request: Message) -> None:
+        self._server, self._request = server, request
+        self._wire, self._ring = server._wire, server._ring
+        self._pending: deque[tuple[Message, Future[None] | None]] = deque()
+        self._free = 0
+        self._slot = 0
+        self._began = time.monotonic()
+        self._began_cpu = _cpu_seconds()
+
+    def run(self) -> Message:
+        """Delivers the frames and returns the facts of the whole."""
+        source = _open(self._request, self._server)
+        try:
+            return self._deliver(source)
+        finally:
+            self._settle()
+            source.close()
+
+    def _deliver(self, source: Any) -> Message:
+        pictures = [Picture(*one) for one in self._request["pictures"]]
+        painter = Painter(pictures, source.width, source.height, source.rotation)
+        self._prepare(painter)
+        cutters = [
+            (look["picture"], cutter(Window(**look["window"]), slack_seconds(source.base), _spans(look["spans"])))
+            for look in self._request["looks"]
+        ]
+        index, pts, stop = -1, 0, 0
+        for index, (shot, stop, last) in enumerate(timed(source.shots(), source.base, self._request["part"])):
+            pts = shot.pts
+            start_seconds, stop_seconds = pts * float(source.base), stop * float(source.base)
+            wanted = {number for number, cut in cutters if cut.wants(start_seconds, stop_seconds)}
+            wanted = set(range(len(pictures))) if last else wanted
+            if index >= self._request["skip"]:
+                self._deliver_one(index, shot, stop, sorted(wanted), painter)
+            else:
+                self._check_skipped(index, pts)
+        self._flush(0)
+        if index < 0:
+            raise BadVideo(f"{name_of(self._request['path'])} shows no picture in the seconds asked for")
+        return self._facts(source, index + 1, stop)
+
+    def _prepare(self, painter: Painter) -> None:
+        slots = painter.layout.slots(self._request["ring_bytes"])
+        self._ring.reserve(painter.layout, slots)
+        self._free = slots
+        self._server._say({"is": "open", "sizes": painter.layout.sizes, "slots": slots})
+
+    def _deliver_one(self, index: int, shot: Shot, stop: int, wanted: list[int], painter: Painter) -> None:
+        message: Message = {"is": "frame", "index": index, "pts": shot.pts, "stop": stop, "slot": -1}
+        future = None
+        if wanted:
+            message |= {"slot": self._acquire(), "wanted": wanted}
+            views = self._ring.views(message["slot"])
+            future = self._server._pool.submit(painter.paint, shot.frame, wanted, views)
+        self._pending.append((message, future))
+        self._flush(self._server._pool._max_workers)
+        self._listen(wait=False)
+
+    def _acquire(self) -> int:
+        """The next slot; waits until the consumer has let go of one."""
+        while self._free == 0:
+            self._flush(0)
+            self._listen(wait=True)
+        self._free -= 1
+        self._slot = (self._slot + 1) % self._ring.slots
+        return self._slot
+
+    def _listen(self, wait: bool) -> None:
+        while (word := self._wire.receive(None if wait else 0)) is not None:
+            if word["do"] == "stop":
+                raise Stopped
+            self._free += word["do"] == "free"
+            wait = False
+
+    def _flush(self, keep: int) -> None:
+        """Tells of frames in order; at most `keep` may still be in the making afterwards."""
+        while self._pending:
+            message, future = self._pending[0]
+            if future is not None:
+                if len(self._pending) <= keep and not future.done():
+                    return
+                future.result()
+            self._pending.popleft()
+            self._server._say(message)
+
+    def _settle(self) -> None:
+        for _, future in self._pending:
+            if future is not None:
+                future.exception()
+
+    def _check_skipped(self, index: int, pts: int) -> None:
+        if index + 1 == self._request["skip"] and pts != self._request["after"]:
+            raise BadVideo(f"{name_of(self._request['path'])}: the decoders disagree on the time of frame {index}")
+
+    def _facts(self, source: Any, frames: int, stop: int) -> Message:
+        corrupt = source.corrupt + source.missing
+        if corrupt > CORRUPT_LIMIT * (frames + source.missing):
+            raise BadVideo(
+                f"{name_of(self._request['path'])} is damaged: {corrupt} of {frames + source.missing} frames are corrupt "
+                f"or missing, at most {CORRUPT_LIMIT:.0%} are accepted"
+            )
+        return {
+            "is": "end",
+            "decoder": source.decoder,
+            "decoder_version": source.version,
+            "libraries": source.libraries,
+            "frames_decoded": frames,
+            "frames_corrupt": corrupt,
+            "frames_from_header": source.frames_from_header,
+            "time_base": str(source.base),
+            "stop_pts": stop,
+            "decode_cpu_seconds": _cpu_seconds() - self._began_cpu,
+            "seconds": time.monotonic() - self._began,
+        }
+
+
+def _open(request: Message, server: Server) -> Any:
+    if request["decoder"] == "decord":
+        from ego.media.with_decord import DecordSource
+
+        if request["part"] is not None:
+            raise Unfit("decord is not asked for a part of a video")
+        return DecordSource(request["path"], request["threads"], server._log, server.beat)
+    from ego.media.with_pyav import PyAVSource
+
+    start = None if request["part"] is None else request["part"][0]
+    gpu = request["decoder"] == "nvdec"
+    return PyAVSource(request["path"], request["threads"], server._log, server.beat, start, gpu)
+
+
+def _plain_header(path: str) -> Message:
+    header = vars(read_header(path)).copy()
+    return {"is": "header", "header": header | {"time_base": str(header["time_base"])}}
+
+
+def _spans(spans: Sequence[Sequence[float]] | None) -> Any:
+    return None if spans is None else np.asarray(spans, np.float64).reshape(-1, 2)
+
+
+def _cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def die_with(life: int) -> None:
+    """Makes the kernel end this program when the other end of the life pipe closes.
+
+    The signal needs no Python to run: a decoder that hangs with the interpreter's lock dies too.
+    """
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+    fcntl.fcntl(life, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
+    try:
+        if not os.read(life, 1):
+            raise SystemExit
+    except BlockingIOError:
+        pass  # open and empty: the parent lives
+
+
+def main(ring: int, life: int) -> None:
+    """Serves on descriptors 0 and 1 until the parent is gone."""
+    die_with(life)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    out = os.dup(1)
+    os.dup2(2, 1)  # nothing a library prints may end up among the messages
+    av.logging.set_level(av.logging.ERROR)
+    av.logging.set_skip_repeated(False)
+    av.logging.restore_default_callback()
+    try:
+        Server(Wire(0, out), Ring(ring, writable=True), ErrorLog()).serve()
+    except Gone:
+        pass
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,163 @@
+"""PyAV as a decoder: bounded memory, the container's own timestamps, damage flagged frame by frame."""
+
+import itertools
+from collections.abc import Iterator
+
+import av
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from ego.errors import BadRequest, BadVideo
+from ego.media.errorlog import ErrorLog
+from ego.media.probe import name_of, open_container, picture_stream, say, time_base, upright_turn
+from ego.media.shots import Beat, Clock, Shot, nominal_step
+
+SEEKABLE = ("mov", "matroska")
+"""Containers whose index can be trusted to find a picture by its time; others are read from the start."""
+
+
+class PyAVSource:
+    """The frames of one video, in display order."""
+
+    version = av.__version__
+
+    def __init__(self, path: str, threads: int, log: ErrorLog, beat: Beat, part_start: float | None, gpu: bool) -> None:
+        self.decoder = "nvdec" if gpu else "pyav"
+        self._path, self._threads, self._log, self._beat = path, threads, log, beat
+        self._hwaccel = _cuda() if gpu else None
+        self.corrupt = 0
+        self._damaged = False  # from a decoding error until the next key frame
+        self._packets_seen = 0
+        self._open()
+        self._whole = True
+        shots = self._from(part_start)
+        try:
+            first = next(shots)
+        except StopIteration:
+            raise BadVideo(self._nothing()) from None
+        self.rotation = upright_turn(first.frame)
+        self.width, self.height = first.frame.width, first.frame.height
+        self._shots = itertools.chain([first], shots)
+
+    @property
+    def libraries(self) -> dict[str, str]:
+        """The FFmpeg libraries in use, by name."""
+        return {name: ".".join(map(str, number)) for name, number in av.library_versions.items()}
+
+    def shots(self) -> Iterator[Shot]:
+        """Every frame; a change of picture size is a BadVideo."""
+        for shot in self._shots:
+            if (shot.frame.width, shot.frame.height) != (self.width, self.height):
+                raise BadVideo(
+                    f"{name_of(self._path)} changes its picture size from {self.width}x{self.height} to "
+                    f"{shot.frame.width}x{shot.frame.height}, expected one size"
+                )
+            yield shot
+
+    @property
+    def missing(self) -> int:
+        """How many frames the header promises that the file does not hold (after the last shot)."""
+        if not self._whole or self._container.format.name.split(",")[0] != "mov":
+            return 0
+        return max(0, self.frames_from_header - self._packets_seen)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._container.close()
+
+    def _open(self) -> None:
+        self._container = open_container(self._path, self._hwaccel)
+        self._stream = picture_stream(self._container, self._path)
+        self._stream.thread_type = "AUTO"  # type: ignore[assignment]
+        self._stream.codec_context.thread_count = self._threads
+        self.base = time_base(self._stream, self._path)
+        self.frames_from_header = self._stream.frames
+        self._step = nominal_step(self._stream, self.base)
+        self._clock = Clock(self._container.format.name, self._step)
+
+    def _from(self, start_seconds: float | None) -> Iterator[Shot]:
+        """Shots from one at or before this second; a seek that lands behind it is tried from further back."""
+        if start_seconds is None or not self._container.format.name.startswith(SEEKABLE):
+            return self._decode()
+        self._whole = False
+        for back_seconds in (0.0, 10.0, 60.0):
+            target = int((start_seconds - back_seconds) / self.base)
+            try:
+                self._container.seek(target, stream=self._stream, backward=True)
+            except av.error.FFmpegError:
+                break
+            shots = self._decode()
+            first = next(shots, None)
+            if first is not None and first.pts * self.base <= start_seconds:
+                return itertools.chain([first], shots)
+            self._clock = Clock(self._container.format.name, self._step)
+        self.close()
+        self._open()
+        self.corrupt, self._damaged, self._packets_seen = 0, False, 0
+        return self._decode()
+
+    def _decode(self) -> Iterator[Shot]:
+        for packet in self._packets():
+            self._beat()
+            self._clock.see(packet)
+            for frame in self._frames(packet):
+                shot = self._shot(frame)
+                if shot is not None:
+                    yield shot
+
+    def _packets(self) -> Iterator[Packet[VideoStream]]:
+        try:
+            for packet in self._container.demux(self._stream):
+                self._packets_seen += packet.size > 0
+                yield packet
+        except av.error.FFmpegError as error:
+            raise BadVideo(f"{name_of(self._path)} breaks off: {say(error)}") from error
+
+    def _frames(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
+        try:
+            frames = packet.decode()
+        except av.error.EOFError:
+            return []
+        except av.error.FFmpegError:
+            self._hurt(1)
+            return []
+        lines = self._log.fresh()
+        if lines or packet.is_corrupt:
+            self._hurt(0)
+        return frames  # type: ignore[return-value]
+
+    def _hurt(self, lost: int) -> None:
+        if self._clock.needs_whole_start:
+            raise BadVideo(
+                f"{name_of(self._path)} is damaged at its start and its container states no timestamps, "
+                "so no picture's time is known"
+            )
+        self.corrupt += lost
+        self._damaged = True
+
+    def _shot(self, frame: VideoFrame) -> Shot | None:
+        """The frame with its time; what a decoding error may have spoilt counts as corrupt until a key frame."""
+        if frame.key_frame and not frame.is_corrupt:
+            self._damaged = False
+        corrupt = frame.is_corrupt or self._damaged
+        pts = self._clock.stamp(frame)
+        self.corrupt += corrupt or pts is None
+        if pts is None:
+            return None
+        return Shot(pts, frame.duration or self._step or 1, frame, corrupt)
+
+    def _nothing(self) -> str:
+        if self.corrupt:
+            return f"{name_of(self._path)} holds no picture with a timestamp that can be decoded"
+        return f"{name_of(self._path)} holds no picture"
+
+
+def _cuda() -> object:
+    """PyAV's handle of the GPU decoder; BadRequest where there is none."""
+    try:
+        return av.codec.hwaccel.HWAccel("cuda", allow_software_fallback=False)
+    except (av.error.FFmpegError, RuntimeError, ValueError) as error:
+        raise BadRequest(
+            f"got --decoder nvdec, but no NVIDIA decoder can be opened here ({say(error)}); use --decoder auto"
+        ) from error

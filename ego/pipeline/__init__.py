@@ -1,0 +1,1 @@
+"""Where the rooms meet: scan, extract, fit, finetune, status."""

@@ -1,0 +1,177 @@
+"""From a data set's annotations to clips of known videos, their labels as numbers, and the rows they see."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ego.cache.store import FeatureStore
+from ego.datasets._base import Annotation, Annotations, Dataset
+from ego.errors import BadRequest, BadVideo
+from ego.pipeline.jobs import Readings
+from ego.pipeline.recipe import Recipe
+from ego.pipeline.scan import Prober, scan
+from ego.tasks._base import Task
+from ego.video import Clip, Reading, Video
+
+Indices = NDArray[np.int64]
+OVERRUN_SECONDS = 1.0
+"""How far a segment may reach past the end of its video: annotation tools round up."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a recipe asks to be learnt, on videos known by their bytes.
+
+    `sources` says where each clip is written. `labels` are the clips' labels as numbers by task and
+    `labelled` which clips have one. `folds` holds the indices of the clips of each split of each fold.
+    """
+
+    clips: tuple[Clip, ...]
+    sources: tuple[str, ...]
+    tasks: Mapping[str, Task]
+    labels: Mapping[str, NDArray[Any]]
+    labelled: Mapping[str, NDArray[np.bool_]]
+    folds: Mapping[str, Mapping[str, Indices]]
+    readings: Readings
+
+    @property
+    def videos(self) -> dict[str, Video]:
+        """The clips' videos by digest."""
+        return {clip.video.digest: clip.video for clip in self.clips}
+
+    def describe(self) -> dict[str, Any]:
+        """All that is to be learnt as plain JSON: tasks, clips by their videos' bytes, folds; no place, no name."""
+        clips = [
+            {
+                "video": clip.video.digest,
+                "parts": [list(part) for part in clip.parts],
+                "track": clip.track,
+                "labels": {task: labels[i].tolist() for task, labels in self.labels.items() if self.labelled[task][i]},
+            }
+            for i, clip in enumerate(self.clips)
+        ]
+        folds = [{split: rows.tolist() for split, rows in fold.items()} for fold in self.folds.values()]
+        return {"tasks": {name: task.describe() for name, task in self.tasks.items()}, "clips": clips, "folds": folds}
+
+
+def problem(recipe: Recipe, root: Path, decoder: Prober, store: FeatureStore, rehash: bool = False) -> Problem:
+    """The clips, labels and folds of a recipe's data set at `root`.
+
+    A recipe without a data set or task, a video that cannot be read, a segment past its video's end
+    and a fold that tests on a video it trains on are each refused.
+    """
+    if recipe.dataset is None or not recipe.tasks:
+        raise BadRequest(f"the recipe {recipe.path} has no [dataset] or no [tasks.NAME], expected both to learn")
+    annotations = recipe.dataset.read(root)
+    videos = _videos(annotations, decoder, store, rehash)
+    clips = tuple(_clip(one, videos[one.video]) for one in annotations.clips)
+    folds = {
+        name: {split: np.asarray(indices, np.int64) for split, indices in splits.items()}
+        for name, splits in annotations.folds.items()
+    }
+    for name, splits in folds.items():
+        _check_apart(name, splits, clips)
+    tasks = {name: task.over(annotations.classes) for name, task in recipe.tasks.items()}
+    numbers = {name: _encode(task, annotations.clips) for name, task in tasks.items()}
+    return Problem(
+        clips,
+        tuple(one.source for one in annotations.clips),
+        tasks,
+        {name: labels for name, (labels, _) in numbers.items()},
+        {name: labelled for name, (_, labelled) in numbers.items()},
+        folds,
+        _readings(recipe.dataset, root, videos),
+    )
+
+
+def _readings(dataset: Dataset, root: Path, videos: Mapping[str, Video]) -> dict[str, dict[str, Reading]]:
+    return {video.digest: dataset.readings(root, name) for name, video in videos.items()}
+
+
+def _videos(annotations: Annotations, decoder: Prober, store: FeatureStore, rehash: bool) -> dict[str, Video]:
+    """Each annotated video by its name in the annotations."""
+    found = scan(annotations.videos.values(), decoder, store=store, rehash=rehash)
+    videos = {}
+    for name, one in zip(annotations.videos, found, strict=True):
+        if not isinstance(one, Video):
+            raise BadVideo(f"{one.error}; the data set annotates it as {name!r}: repair the file or leave it out")
+        videos[name] = one
+    return videos
+
+
+def _clip(annotation: Annotation, video: Video) -> Clip:
+    end = _end(video)
+    for start, stop in annotation.parts:
+        if end is not None and (start >= end or stop > end + OVERRUN_SECONDS):
+            raise BadRequest(
+                f"{annotation.source}: got a segment from {start:g} to {stop:g} s of {annotation.video!r}, "
+                f"which ends at {end:.3f} s"
+            )
+    return Clip(video, annotation.parts, annotation.track, annotation.labels)
+
+
+def _end(video: Video) -> float | None:
+    """Where the container says the video ends, in seconds of its own clock; None where it does not say."""
+    header = video.header
+    return header.start_seconds + header.seconds_from_header if header and header.seconds_from_header else None
+
+
+def _check_apart(name: str, splits: Mapping[str, Indices], clips: Sequence[Clip]) -> None:
+    """Nothing, or a BadRequest where a video trains and is tested in one fold, under whatever name."""
+    trains = {clips[i].video.digest for i in splits.get("train", ())}
+    for split, indices in splits.items():
+        both = [clips[i].video for i in indices if clips[i].video.digest in trains]
+        if split != "train" and both:
+            fold = f" of fold {name!r}" if name else ""
+            raise BadRequest(
+                f"the video {both[0].name!r} is in train and in {split}{fold} (its bytes count, not its name); "
+                "split by video"
+            )
+
+
+def _encode(task: Task, annotations: Iterable[Annotation]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """(labels, labelled) of all clips."""
+    labels, labelled = [], []
+    for one in annotations:
+        try:
+            number = task.encode(one.labels)
+        except BadRequest as error:
+            raise BadRequest(f"{one.source}: {error}") from error
+        labels.append(task.blank if number is None else number)
+        labelled.append(number is not None)
+    return np.stack(labels), np.array(labelled)
+
+
+def rows_of(time: NDArray[np.float64], parts: Sequence[tuple[float, float]], count: int) -> Indices:
+    """The rows that a clip sees, in order: of each part every row whose centre lies in it.
+
+    With `count` it is that many rows a part, each the nearest to one of `count` evenly spaced
+    moments. A part between two rows sees the nearer one. `time` is (rows, 3); no rows: none.
+    """
+    if not len(time):
+        return np.empty(0, np.int64)
+    spans = parts or ((float(time[0, 0]), float(time[-1, 2])),)
+    if count:
+        return nearest(time[:, 1], moments(spans, count))
+    found = []
+    for start, stop in spans:
+        inside = np.flatnonzero((time[:, 1] >= start) & (time[:, 1] < stop))
+        found.append(inside if len(inside) else nearest(time[:, 1], np.array([(start + stop) / 2])))
+    return np.concatenate(found)
+
+
+def moments(spans: Sequence[tuple[float, float]], count: int) -> NDArray[np.float64]:
+    """The centres of `count` equal parts of each span, in seconds."""
+    return np.concatenate([start + (np.arange(count) + 0.5) * (stop - start) / count for start, stop in spans])
+
+
+def nearest(centres: NDArray[np.float64], wanted: NDArray[np.float64]) -> Indices:
+    """The index of the nearest of sorted `centres` for each wanted moment; of two equally near the earlier."""
+    after = np.clip(np.searchsorted(centres, wanted), 1, max(len(centres) - 1, 1))
+    before = after - 1
+    after = np.minimum(after, len(centres) - 1)
+    return np.where(wanted - centres[before] <= centres[after] - wanted, before, after)

@@ -1,0 +1,225 @@
+"""The threads of one run and the bounded queue between them.
+
+    child program      feeding thread          compute threads        collecting thread (the generator)
+    decode  ──frames──▶ cut into windows ──batches──▶ networks ──rows──▶ append, publish ──▶ outcomes
+
+Every arrow is bounded, so memory does not grow with a video's length, and all four work at once.
+Windows of several videos share a batch. Only `BadVideo` is caught: it ends one video, not the run.
+"""
+
+import dataclasses
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fractions import Fraction
+from queue import Empty, Full, Queue
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import ego
+from ego.cache.store import FeatureStore
+from ego.errors import BadVideo, EgoError
+from ego.extractors._base import Extractor, Files, Rows
+from ego.media.decode import Decoded, Decoder
+from ego.pipeline.jobs import Advance, Job, Outcome
+from ego.pipeline.lanes import Batch, Lane
+from ego.pipeline.ride import Ride, Stopped, Tracked
+from ego.video import Video
+
+
+@dataclass(frozen=True)
+class _Computing:
+    batch: Batch
+    future: "Future[dict[str, NDArray[Any]]]"
+
+
+@dataclass(frozen=True)
+class _Ended:
+    ride: Ride
+    decoded: Decoded | None
+    error: str | None
+
+
+class Run:
+    """The threads of one share and the queue between them."""
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        store: FeatureStore,
+        files: Files,
+        lanes: Mapping[str, Lane],
+        device: str,
+        workers: int,
+        decoder: str,
+    ) -> None:
+        self._jobs, self._store, self._files, self._lanes, self._device = jobs, store, files, lanes, device
+        self._decoder = Decoder(decoder)
+        self._queue: Queue[Any] = Queue(maxsize=2 * workers + 2)
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="ego-compute")
+        self._stopping = threading.Event()
+        self._feeder = threading.Thread(target=self._feed, name="ego-feed", daemon=True)
+        self._rides: dict[int, Ride] = {}
+        self._about: dict[int, dict[str, Any]] = {}
+        self._following: list[Ride] = []
+
+    # ---- the feeding thread
+
+    def _feed(self) -> None:
+        try:
+            for job in self._jobs:
+                self._feed_one(job)
+            for lane in self._lanes.values():
+                for batch in lane.flush():
+                    self._give(batch)
+            for ride in self._following:
+                ride.join()
+            self._give(None)
+        except Stopped:
+            pass
+        except BaseException as error:  # raised again by the collecting thread
+            self._give(error)
+
+    def _feed_one(self, job: Job) -> None:
+        ride = Ride(job, self._lanes, self._files, self._device, self._give)
+        self._following = [one for one in self._following if one.follows] + [ride]
+        told = 0.0
+        try:
+            for frame in self._decoder.frames(job.video, ride.looks):
+                ride.push(frame)
+                if frame.stop - told > 1.0:
+                    told = frame.stop
+                    self._give(Advance(job.video, frame.stop - (job.video.part or (0.0,))[0]))
+            ride.finish()
+            self._give(_Ended(ride, self._decoder.decoded, None))
+        except BadVideo as error:
+            ride.abandon()
+            self._give(_Ended(ride, None, str(error)))
+        except BaseException:
+            ride.abandon()
+            raise
+
+    def _give(self, item: Any) -> None:
+        """Queues an item for the collecting thread; a batch is sent to the compute threads first."""
+        if isinstance(item, Batch):
+            item = _Computing(item, self._pool.submit(item.compute))
+        while not self._stopping.is_set():
+            try:
+                self._queue.put(item, timeout=0.2)
+                return
+            except Full:
+                continue
+        raise Stopped
+
+    # ---- the collecting thread
+
+    def events(self) -> Iterator[Advance | Outcome]:
+        """Collects rows in order, publishes complete videos and yields what happened."""
+        self._feeder.start()
+        while (item := self._queue.get()) is not None:
+            if isinstance(item, Advance):
+                yield item
+            elif isinstance(item, BaseException):
+                raise item
+            else:
+                yield from self._collect(item)
+
+    def _collect(self, item: _Computing | Tracked | _Ended) -> Iterator[Outcome]:
+        if isinstance(item, _Computing):
+            arrays = item.future.result()
+            start = 0
+            for ride, rows, sources in item.batch.runs:
+                part = {name: array[start : start + len(rows)] for name, array in arrays.items()}
+                start += len(rows)
+                times = np.array([row.time for row in rows])
+                self._add(ride, item.batch.lane.extractor, Rows(part, times, np.array(sources, np.int64)))
+                yield from self._settle(ride)
+        elif isinstance(item, Tracked):
+            if item.said is None:
+                item.ride.close(item.tracker)
+            elif isinstance(item.said, Rows):
+                self._add(item.ride, item.tracker, item.said)
+            elif isinstance(item.said, BadVideo):
+                item.ride.failed = str(item.said)
+            else:
+                raise item.said
+            yield from self._settle(item.ride)
+        else:
+            item.ride.ended = True
+            item.ride.failed = item.ride.failed or item.error
+            self._about[id(item.ride)] = about_run(item.decoded, self._device, item.ride.job.video)
+            yield from self._settle(item.ride)
+
+    def _add(self, ride: Ride, extractor: Extractor, rows: Rows) -> None:
+        self._rides[id(ride)] = ride
+        try:
+            with _written(self._store):
+                ride.add(self._store, extractor, rows)
+        except BadVideo as error:
+            ride.failed = str(error)
+
+    def _settle(self, ride: Ride) -> Iterator[Outcome]:
+        """Publishes a ride whose last row has arrived."""
+        if not ride.complete:
+            return
+        self._rides.pop(id(ride), None)
+        about = self._about.pop(id(ride))
+        with _written(self._store):
+            try:
+                outcome = ride.publish(self._store, about)
+            except BadVideo as error:
+                ride.failed = str(error)
+                outcome = ride.publish(self._store, about)
+        yield outcome
+
+    def stop(self) -> None:
+        """Ends every thread and drops what is staged; harmless when all is done."""
+        self._stopping.set()
+        while self._feeder.is_alive():
+            try:
+                self._queue.get(timeout=0.05)
+            except Empty:
+                continue
+        self._pool.shutdown(cancel_futures=True)
+        self._decoder.close()
+        for ride in self._rides.values():
+            ride.discard()
+
+
+def about_run(decoded: Decoded | None, device: str, video: Video) -> dict[str, Any]:
+    """The facts of a run that a marker keeps beside its key: decoder, libraries, device, date."""
+    facts: dict[str, Any] = {
+        "ego": ego.__version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
+        "video_name": video.name,
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    if video.part is not None:
+        facts["part_seconds"] = list(video.part)
+    if decoded is not None:
+        facts["decoded"] = {
+            name: str(value) if isinstance(value, Fraction) else value
+            for name, value in dataclasses.asdict(decoded).items()
+        }
+    return facts
+
+
+@contextmanager
+def _written(store: FeatureStore) -> Iterator[None]:
+    """A full or failing disk is one sentence, not a traceback; nothing half written becomes visible."""
+    try:
+        yield
+    except OSError as error:
+        where = ", ".join(store.places[:1])
+        raise EgoError(
+            f"the store {where} cannot be written: {error.strerror or error}; free space or repair it, "
+            "then run the same command again: what is stored is kept"
+        ) from error

@@ -1,0 +1,212 @@
+"""From paths to videos: which files are meant, what their bytes are, what their containers claim."""
+
+import glob
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+from blake3 import blake3
+
+from ego.cache.store import FeatureStore
+from ego.errors import BadRequest, BadVideo
+from ego.video import Header, Video
+
+SUFFIXES = tuple(".3gp .asf .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob .webm .wmv".split())  # noqa: SIM905
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A path that is no usable video, and why; `digest` is known where its bytes could be read."""
+
+    path: str
+    name: str
+    error: str
+    digest: str | None = None
+
+
+class Prober(Protocol):
+    """What reads a container's claims, as `ego.media.decode.Decoder` does."""
+
+    def probe(self, path: str) -> Header:
+        """The header of a video file, or BadVideo."""
+
+
+def find_videos(arguments: Sequence[str]) -> list[Path]:
+    """The video files meant by files, folders (searched throughout), globs and `.txt` lists, in order.
+
+    A list holds one path a line, relative to where the list lies. Nothing found is a BadRequest.
+    """
+    found: dict[Path, None] = {}
+    for argument in arguments:
+        found.update(dict.fromkeys(_expand(argument)))
+    if not found:
+        raise BadRequest(f"got no video in {', '.join(arguments) or 'an empty list'}; name files, folders or a list")
+    return list(found)
+
+
+def _expand(argument: str) -> list[Path]:
+    path = Path(argument)
+    if path.is_dir():
+        files = (Path(folder) / name for folder, _, names in os.walk(path) for name in names)
+        return sorted(file for file in files if file.suffix.lower() in SUFFIXES)
+    if path.suffix.lower() == ".txt" and path.is_file():
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError as error:
+            raise BadRequest(f"got {argument!r}, which is not UTF-8 text; expected one video path a line") from error
+        return [path.parent / line.strip() for line in lines if line.strip()]
+    if not path.exists() and glob.has_magic(argument):
+        matches = [Path(match) for match in sorted(glob.glob(argument, recursive=True))]
+        if not matches:
+            raise BadRequest(f"got {argument!r}, which matches no file")
+        return matches
+    return [path]
+
+
+def scan(
+    paths: Iterable[Path | str],
+    decoder: Prober,
+    *,
+    store: FeatureStore | None = None,
+    rehash: bool = False,
+) -> Iterator[Video | Failure]:
+    """One Video or Failure for each path, in order: hashed and probed once, remembered after that.
+
+    A file is trusted by path, size and mtime on this machine, and by name, size and mtime where a
+    colleague wrote them into the store; `rehash` reads every byte again.
+    """
+    with Memory() as memory:
+        known = {} if rehash else memory.all()
+        notes: dict[tuple[str, int, int], str] | None = None
+        for path in paths:
+            facts = _facts(path)
+            if isinstance(facts, Failure):
+                yield facts
+                continue
+            name, where, size, mtime = facts
+            remembered = known.get((where, size, mtime))
+            if remembered is None:
+                if notes is None:
+                    notes = _notes(store) if store is not None and not rehash else {}
+                scanned = _read(where, name, notes.get((name, size, mtime)), decoder)
+                if isinstance(scanned, Failure):
+                    yield scanned
+                    continue
+                remembered = (scanned.digest, scanned.header)
+                memory.remember(where, size, mtime, scanned)
+            yield Video(remembered[0], name, where, remembered[1])
+
+
+def _facts(path: Path | str) -> tuple[str, str, int, int] | Failure:
+    """(name, absolute path, bytes, mtime in nanoseconds) of a readable, non-empty file."""
+    name, where = Path(path).stem, os.path.abspath(path)
+    try:
+        facts = os.stat(where)
+        if os.path.isdir(where):
+            return Failure(where, name, f"got the folder {where}, expected a video file")
+        with open(where, "rb"):
+            pass
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        return Failure(where, name, f"{where!r} cannot be read: {reason}")
+    if facts.st_size == 0:
+        return Failure(where, name, f"{where} is empty, expected a video file")
+    return name, where, facts.st_size, facts.st_mtime_ns
+
+
+def _read(where: str, name: str, digest: str | None, decoder: Prober) -> Video | Failure:
+    try:
+        digest = digest or file_digest(where)
+    except OSError as error:
+        return Failure(where, name, f"{where} cannot be read: {error.strerror}")
+    try:
+        return Video(digest, name, where, decoder.probe(where))
+    except BadVideo as error:
+        return Failure(where, name, str(error), digest)
+
+
+def file_digest(path: str | Path) -> str:
+    """64 hex digits: BLAKE3 over all bytes of a file."""
+    return str(blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest())
+
+
+def _notes(store: FeatureStore) -> dict[tuple[str, int, int], str]:
+    """Digests that the store's notes give for (name, bytes, mtime)."""
+    return {
+        (name, size, mtime): digest for digest, note in store.video_notes().items() for name, size, mtime in note.files
+    }
+
+
+def header_facts(header: Header | None) -> dict[str, Any]:
+    """A header as plain JSON; `time_base` becomes its text."""
+    return {} if header is None else {**asdict(header), "time_base": str(header.time_base)}
+
+
+class Memory:
+    """What this machine has hashed and probed: a small SQLite file in the user's cache.
+
+    It only saves work: a file that cannot be opened or holds nonsense is replaced by an empty one.
+    """
+
+    def __init__(self) -> None:
+        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ego"
+        self._path = root / "videos.sqlite"
+        self._new: list[tuple[bytes, int, int, str, str]] = []
+
+    def __enter__(self) -> "Memory":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.flush()
+
+    def all(self) -> dict[tuple[str, int, int], tuple[str, Header | None]]:
+        """Digest and header by (path, bytes, mtime)."""
+        try:
+            with closing(self._open()) as base:
+                rows = base.execute("select path, size, mtime, digest, header from videos").fetchall()
+            return {
+                (os.fsdecode(path), size, mtime): (digest, _header(text)) for path, size, mtime, digest, text in rows
+            }
+        except (sqlite3.Error, OSError, ValueError, TypeError, KeyError):
+            return {}
+
+    def remember(self, path: str, size: int, mtime: int, video: Video) -> None:
+        """Notes a video; written every few dozen and at the end."""
+        self._new.append((os.fsencode(path), size, mtime, video.digest, json.dumps(header_facts(video.header))))
+        if len(self._new) >= 64:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what is noted; a cache folder that cannot be written costs only the next scan's time."""
+        if not self._new:
+            return
+        try:
+            self._write()
+        except sqlite3.DatabaseError:
+            self._path.unlink(missing_ok=True)
+        except OSError:
+            pass
+        self._new.clear()
+
+    def _write(self) -> None:
+        with closing(self._open()) as base, base:
+            base.executemany("insert or replace into videos values (?, ?, ?, ?, ?)", self._new)
+
+    def _open(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        base = sqlite3.connect(self._path, timeout=10)
+        base.execute(
+            "create table if not exists videos (path blob primary key, size int, mtime int, digest text, header text)"
+        )
+        return base
+
+
+def _header(text: str) -> Header | None:
+    facts = json.loads(text)
+    return Header(**{**facts, "time_base": Fraction(facts["time_base"])}) if facts else None

@@ -1,0 +1,1 @@
+"""Draws pictures and tables from what it is handed; loads no model."""
