@@ -8,7 +8,7 @@ export EGO_VENV
 # Each test worker keeps to one core; otherwise every library starts a thread for each core in each worker.
 test test-slow: export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-slow check docs bench clean
+.PHONY: help setup demo test test-slow check docs pins bench clean
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -33,6 +33,9 @@ check: setup  ## style, types and who may import whom
 
 docs: setup  ## docs/commands.md, written from the commands' own help
 	@$(BIN)/python scripts/write_commands.py
+
+pins:  ## requirements.txt, from pyproject.toml and what is installed in the environment
+	@$(BIN)/python scripts/write_requirements.py
 
 bench: setup  ## every measurement of docs/performance.md, one after the other
 	@for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done

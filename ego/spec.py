@@ -129,7 +129,10 @@ def from_table(cls: type[Kind], fields: Mapping[str, Any], called: str) -> Kind:
         if given not in known:
             raise BadRequest(f"{called} has no field {given!r}; its fields are: {', '.join(known) or 'none'}")
     hints = _hints(cls)
-    values = {key: _nested(value, hints[key], f"{called}.{key}") for key, value in fields.items()}
+    values = {}
+    for key, value in fields.items():
+        where = f"{called}.{key}"
+        values[key] = conform(_nested(value, hints[key], where), hints[key], where)
     missing = [
         key
         for key, field in known.items()

@@ -47,7 +47,9 @@ def _open(pen: ImageDraw.ImageDraw, seconds: float, sway: float) -> None:
     pen.rectangle((60, 0, 260, 150 + sway), (250, 250, 236))
     for shelf in range(3):
         pen.rectangle((66, 44 + 40 * shelf + sway, 254, 48 + 40 * shelf + sway), STEEL)
-        pen.rectangle((80 + 50 * shelf, 16 + 40 * shelf + sway, 112 + 50 * shelf, 44 + 40 * shelf + sway), (60, 140, 80))
+        pen.rectangle(
+            (80 + 50 * shelf, 16 + 40 * shelf + sway, 112 + 50 * shelf, 44 + 40 * shelf + sway), (60, 140, 80)
+        )
     _hand(pen, 200 - 60 * sin((seconds - 3) * pi / 3), 70 + sway)
 
 

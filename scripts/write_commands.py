@@ -11,8 +11,8 @@ from ego.cli import group
 FILE = Path(__file__).parents[1] / "docs" / "commands.md"
 OPENING = """# Commands
 
-This page is what `ego COMMAND --help` says, written by `make docs`. Exit codes: 0 all done, 1 some videos failed or some
-entries are broken, 2 the request cannot mean anything.
+This page is what `ego COMMAND --help` says, written by `make docs`. Exit codes: 0 all done, 1 some videos failed or
+some entries are broken, 2 the request cannot mean anything.
 """
 
 

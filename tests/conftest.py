@@ -1,7 +1,11 @@
 """Fixtures every test may ask for."""
 
+import importlib.util
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -26,3 +30,29 @@ def private_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("EGO_WEIGHTS", "EGO_STORE"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path / "user-cache"
+
+
+def _load(name: str, path: Path) -> ModuleType:
+    """A module of test support, importable by its plain name from any test."""
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+readable = _load("readable", Path(__file__).parent / "media" / "readable.py")
+
+
+@pytest.fixture(scope="session")
+def readable_video() -> Callable[..., Path]:
+    """`readable_video(path, frames=60, fps=15, size=(160, 120), codec="libx264", gop=12, ...)`: frame i says i."""
+    return readable.readable_video
+
+
+@pytest.fixture(scope="session")
+def read_number() -> Callable[..., int | None]:
+    """`read_number(picture)`: the number a picture says, None where it cannot be read."""
+    return readable.read_number

@@ -19,7 +19,9 @@ HEAVY = {"torch", "zarr", "dask", "av", "decord", "rich", "numpy", "PIL", "h5py"
 
 
 def ego(*arguments: str, **more: object) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([sys.executable, "-m", "ego", *arguments], capture_output=True, text=True, check=False, **more)
+    return subprocess.run(
+        [sys.executable, "-m", "ego", *arguments], capture_output=True, text=True, check=False, **more
+    )
 
 
 @pytest.mark.parametrize("code", ["import ego", "import ego; ego.BadRequest", "import ego.cli"])
@@ -108,7 +110,9 @@ cli.main()
 
 
 def test_control_c_is_one_line_and_130() -> None:
-    running = subprocess.Popen([sys.executable, "-c", SLEEPER], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        [sys.executable, "-c", SLEEPER], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert running.stdout is not None
     assert running.stdout.readline() == "ready\n"
     running.send_signal(signal.SIGINT)

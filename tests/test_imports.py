@@ -28,7 +28,11 @@ BREACHES = [
 
 def lint(folder: Path) -> "subprocess.CompletedProcess[str]":
     """Checks the contracts of a checkout, its own code and not the installed one."""
-    code = "import sys; sys.path.insert(0, '.'); from importlinter.cli import lint_imports; sys.exit(lint_imports(cache_dir=None))"
+    code = """if True:
+        import sys
+        sys.path.insert(0, ".")
+        from importlinter.cli import lint_imports
+        sys.exit(lint_imports(cache_dir=None))"""
     return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
 
 

@@ -4,12 +4,13 @@ import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ego.cache.layout import Layout, Shard, shard_file, unwritten
+from ego.cache.layout import FETCH_BYTES, Fetch, Layout, Shard, shard_file, unwritten, within
 from ego.cache.marker import MARKER, FileFacts, Marker
 from ego.cache.place import Folder
 from ego.cache.sealed import Damage
@@ -61,7 +62,7 @@ class Entry:
     """One entry opened for reading: its marker is verified, its bytes are as they are asked for."""
 
     def __init__(self, place: Folder, path: str) -> None:
-        self.path, self._place = path, place
+        self.path, self.place = path, place
         self.marker = read_marker(place, path)
         self._trusted: set[str] = set()
 
@@ -81,6 +82,18 @@ class Entry:
             out[low - rows.start : high - rows.start] = data[low - start : high - start]
         return out
 
+    def pick(self, name: str, rows: NDArray[np.int64], out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Rows by number, in order; stretches between them are not read."""
+        array = self.marker.array(name)
+        if out is None:
+            out = np.empty((len(rows), *array.shape), array.dtype)
+        done = 0
+        for stretch in np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1):
+            if len(stretch):
+                self.rows(name, range(int(stretch[0]), int(stretch[-1]) + 1), out[done : done + len(stretch)])
+                done += len(stretch)
+        return out
+
     def _chunks(self, name: str, rows: range) -> Iterator[tuple[int, NDArray[Any]]]:
         """(first row, rows) of every chunk that holds some of `rows`."""
         layout = self.marker.layouts[name]
@@ -94,22 +107,19 @@ class Entry:
                     yield base + chunk * layout.chunk_rows, data
             except Damage as damage:
                 raise Damage(f"{file}: {damage}") from damage
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                raise Damage(f"{file} is missing") from None
 
     def _read(self, name: str, file: str, chunks: range) -> Iterator[tuple[int, NDArray[Any]]]:
         array, layout = self.marker.array(name), self.marker.layouts[name]
         if file not in self.marker.files:
-            return ((chunk, unwritten(array, layout.chunk_rows)) for chunk in chunks)
+            return iter([(chunk, unwritten(array, layout.chunk_rows)) for chunk in chunks])
         path, size = f"{self.path}/{file}", self.marker.files[file].size
 
-        def fetch(start: int, length: int) -> bytes:
-            return self._place.get(path, start, length)
-
-        if len(chunks) * layout.chunk_rows < layout.shard_rows:
-            return Shard.opened(array, layout, size, fetch).read(chunks, fetch)
-        whole = memoryview(fetch(0, size))  # all of it is needed: one read
-        return Shard.opened(array, layout, size, lambda start, length: whole[start : start + length]).read(
-            chunks, lambda start, length: whole[start : start + length]
-        )
+        fetch: Fetch = partial(self.place.get, path)
+        if size <= FETCH_BYTES and len(chunks) * layout.chunk_rows == layout.shard_rows:
+            fetch = within(self.place.get(path))
+        return Shard.opened(array, layout, size, fetch).read(chunks, fetch)
 
     def _check(self, name: str, rows: range) -> None:
         """The files about to be read are there in full, and the metadata is what was published."""
@@ -120,12 +130,12 @@ class Entry:
         for number in _shards(rows, self.marker.layouts[name]):
             file = shard_file(name, number, self.marker.array(name))
             facts = self.marker.files.get(file)
-            if facts is not None and (size := self._place.size(f"{self.path}/{file}")) != facts.size:
+            if facts is not None and (size := self.place.size(f"{self.path}/{file}")) != facts.size:
                 raise Damage(f"{file} is missing" if size is None else f"{file} has {size} bytes, not {facts.size}")
 
     def _get(self, file: str) -> bytes:
         try:
-            return self._place.get(f"{self.path}/{file}")
+            return self.place.get(f"{self.path}/{file}")
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             raise Damage(f"{file} is missing") from None
 
@@ -155,11 +165,11 @@ def read_feature(entry: Entry, seconds: tuple[float, float], names: Sequence[str
     try:
         time = entry.time()
         picked = overlapping(time, seconds)
-        data = {name: _pick(entry, name, picked) for name in chosen}
-        return Feature(time[picked], _pick(entry, "source", picked), marker, data)
+        data = {name: entry.pick(name, picked) for name in chosen}
+        return Feature(time[picked], entry.pick("source", picked), marker, data)
     except (MemoryError, OverflowError) as error:
         raise BadRequest(
-            f"got {marker.rows} rows of {', '.join(chosen)} to read, more than memory holds; ask for seconds=(start, stop)"
+            f"got {marker.rows} rows of {', '.join(chosen)}, more than memory holds; ask for seconds=(start, stop)"
         ) from error
 
 
@@ -180,19 +190,6 @@ def check_bytes(file: str, data: bytes, facts: FileFacts | None) -> None:
         raise Damage(f"{file} has {len(data)} bytes, not {facts.size}")
     if hashlib.sha256(data).hexdigest() != facts.sha256:
         raise Damage(f"{file} was changed: its sha256 does not match")
-
-
-def _pick(entry: Entry, name: str, rows: NDArray[np.int64]) -> NDArray[Any]:
-    """Rows by number, in order; stretches between them are not read."""
-    array = entry.marker.array(name)
-    out = np.empty((len(rows), *array.shape), array.dtype)
-    cuts = np.flatnonzero(np.diff(rows) != 1) + 1
-    done = 0
-    for stretch in np.split(rows, cuts):
-        if len(stretch):
-            entry.rows(name, range(int(stretch[0]), int(stretch[-1]) + 1), out[done : done + len(stretch)])
-            done += len(stretch)
-    return out
 
 
 def _shards(rows: range, layout: Layout) -> range:

@@ -20,6 +20,7 @@ from ego.video import Array
 SHARD_BYTES = 64_000_000
 CHUNK_BYTES = 2**20
 CHUNK_ROWS = 256
+FETCH_BYTES = 2**21  # read at once: checked and copied while still in the processor's cache
 NOTHING = 2**64 - 1  # the index entry of a chunk that holds only the fill value
 
 TIME = Array((3,), "float64")
@@ -63,6 +64,12 @@ Fetch = Callable[[int, int], bytes | memoryview]
 """(offset, bytes) -> the bytes of a shard file."""
 
 
+def within(data: bytes) -> Fetch:
+    """Fetches from a shard file already read."""
+    view = memoryview(data)
+    return lambda start, length: view[start : start + length]
+
+
 @dataclass(frozen=True)
 class Shard:
     """One shard file of an array: where its chunks lie."""
@@ -91,18 +98,18 @@ class Shard:
 
     def read(self, chunks: range, fetch: Fetch) -> Iterator[tuple[int, NDArray[Any]]]:
         """Each of these chunks: its number and its rows (chunk_rows, *shape), checked and decoded."""
-        held = [chunk for chunk in chunks if int(self.index[chunk, 0]) != NOTHING]
-        for run in _runs(self.index, held):
+        for run in _runs(self.index, chunks):
+            if int(self.index[run[0], 0]) == NOTHING:
+                yield run[0], unwritten(self.array, self.layout.chunk_rows)
+                continue
             start = int(self.index[run[0], 0])
-            stop = int(self.index[run[-1]].sum())
+            stop = start + int(self.index[run, 1].sum())
             data = np.frombuffer(fetch(start, stop - start), np.uint8)
             if len(data) != stop - start:
                 raise Damage("it ends too early")
             for chunk in run:
                 offset, length = (int(number) for number in self.index[chunk])
                 yield chunk, self._decode(chunk, data[offset - start : offset - start + length])
-        for chunk in sorted(set(chunks) - set(held)):
-            yield chunk, unwritten(self.array, self.layout.chunk_rows)
 
     def _decode(self, chunk: int, data: NDArray[np.uint8]) -> NDArray[Any]:
         if not _sound(data):
@@ -139,19 +146,24 @@ def _sound(data: NDArray[np.uint8]) -> bool:
     return bool(google_crc32c.value(data[:-4]) == int.from_bytes(data[-4:].tobytes(), "little"))
 
 
-def _runs(index: NDArray[np.uint64], chunks: list[int]) -> list[list[int]]:
-    """Chunks grouped so that each group lies back to back in the file and is fetched at once."""
+def _runs(index: NDArray[np.uint64], chunks: range) -> list[list[int]]:
+    """Chunks, in order, grouped so that each group lies back to back in the file and is fetched at once."""
     runs: list[list[int]] = []
+    stop, fetched = NOTHING, 0
     for chunk in chunks:
-        if runs and int(index[runs[-1][-1]].sum()) == int(index[chunk, 0]):
+        start, length = (int(number) for number in index[chunk])
+        if start == stop != NOTHING and fetched + length <= FETCH_BYTES:
             runs[-1].append(chunk)
+            fetched += length
         else:
             runs.append([chunk])
+            fetched = length
+        stop = start + length if start != NOTHING else NOTHING
     return runs
 
 
 @cache
 def _zstd() -> Any:
-    from numcodecs import Zstd
+    from numcodecs import Zstd  # type: ignore[import-untyped]
 
     return Zstd()

@@ -51,7 +51,7 @@ def entry_name(name: str) -> "re.Match[str] | None":
 
 def groups(place: Folder) -> list[str]:
     """The folders of a place that hold an extractor's entries."""
-    return sorted(name for name in place.list() or [] if _GROUP.fullmatch(name))
+    return sorted(name for name in place.names() or [] if _GROUP.fullmatch(name))
 
 
 def list_places(places: Sequence[Folder]) -> Listing:
@@ -62,17 +62,17 @@ def list_places(places: Sequence[Folder]) -> Listing:
         for path, state in _states(place):
             if path not in states or _RANK.index(state) < _RANK.index(states[path]):
                 states[path] = state
-        videos.update(name.removesuffix(".json") for name in place.list(VIDEOS) or [])
+        videos.update(name.removesuffix(".json") for name in place.names(VIDEOS) or [])
     return Listing(states, frozenset(videos))
 
 
 def _states(place: Folder) -> Iterator[tuple[str, State]]:
     for group in groups(place):
-        for entry in place.list(group) or []:
+        for entry in place.names(group) or []:
             if not _ENTRY.fullmatch(entry):
                 continue
             path = f"{group}/{entry}"
-            names = place.list(path)
+            names = place.names(path)
             if names is None or MARKER not in names:
                 yield path, "broken"
             else:

@@ -108,8 +108,16 @@ class Marker:
             raise Damage("its arrays and their layouts do not agree")
         if not all(map(ARRAY_NAME.fullmatch, self.arrays)) or not all(map(_FILE.fullmatch, self.files)):
             raise Damage("it names what no entry holds")
+        if any(side < 1 or side > 2**40 for array in self.arrays.values() for side in array.shape):
+            raise Damage("its arrays have impossible shapes")
         if (self.seconds is None) != (self.rows == 0) or (self.state == "absent" and self.rows):
             raise Damage("its rows and its state do not agree")
+
+
+def check_key(key: FeatureKey) -> None:
+    """Refuses a key that could name a path of its own: every digest is 64 hex digits."""
+    if not key.name or not all(_HEX.fullmatch(digest) for digest in (key.extractor, key.video, *key.signals)):
+        raise BadRequest(f"got the key {key}, expected a name and digests of 64 hex digits")
 
 
 def parse_key(fields: Mapping[str, Any]) -> FeatureKey:
@@ -117,10 +125,9 @@ def parse_key(fields: Mapping[str, Any]) -> FeatureKey:
     name, extractor, video, signals = (fields[one] for one in ("name", "extractor", "video", "signals"))
     if not isinstance(name, str) or not isinstance(signals, list):
         raise ValueError("not a key")
-    for digest in (extractor, video, *signals):
-        if not _HEX.fullmatch(digest):
-            raise ValueError("not a digest")
-    return FeatureKey(name, extractor, video, tuple(signals))
+    key = FeatureKey(name, extractor, video, tuple(signals))
+    check_key(key)
+    return key
 
 
 def video_name(about: Mapping[str, Any]) -> str | None:

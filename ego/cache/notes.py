@@ -94,8 +94,8 @@ class Notes:
 
     def failed(self) -> Iterator[str]:
         """`group/entry` of every failure noted, from names alone."""
-        for group in self._place.list(FAILURES) or []:
-            for name in self._place.list(f"{FAILURES}/{group}") or []:
+        for group in self._place.names(FAILURES) or []:
+            for name in self._place.names(f"{FAILURES}/{group}") or []:
                 if name.endswith(".json"):
                     yield f"{group}/{name.removesuffix('.json')}"
 
@@ -109,7 +109,7 @@ class Notes:
         return found
 
     def _all(self, folder: str) -> Iterator[tuple[str, dict[str, Any] | None]]:
-        for name in sorted(self._place.list(folder) or []):
+        for name in sorted(self._place.names(folder) or []):
             yield name, self._read(f"{folder}/{name}")
 
     def _read(self, path: str) -> dict[str, Any] | None:

@@ -47,7 +47,7 @@ class Folder:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
-    def list(self, path: str = "") -> list[str] | None:
+    def names(self, path: str = "") -> list[str] | None:
         """The names in a folder, in any order; None where there is no such folder though the store is there."""
         try:
             return os.listdir(self.root / path)
@@ -80,7 +80,7 @@ class Folder:
             make_folder((self.root / path).parent)
             os.rename(staged, self.root / path)
         except BaseException:
-            staged.unlink(missing_ok=True)
+            discard(staged)
             raise
         sync(str((self.root / path).parent))
 
@@ -141,7 +141,7 @@ class Folder:
             write(probe, b"")
             return probe.stat().st_mtime
         finally:
-            probe.unlink(missing_ok=True)
+            discard(probe)
 
     def sweep(self) -> list[str]:
         """Removes what dead writers left in staging and returns its names.
@@ -149,7 +149,7 @@ class Folder:
         A writer is dead when its process on this machine is gone, or when nothing in what it staged
         changed for 96 hours by the store's clock (not asked where that differs from ours by over 5 min).
         """
-        names = self.list(STAGING) or []
+        names = self.names(STAGING) or []
         now = self.clock() if names else 0.0
         trusted = abs(now - time.time()) <= SKEW_SECONDS
         swept = []

@@ -108,7 +108,8 @@ class Column:
 
     def _grow(self, rows: int) -> None:
         if rows > len(self._buffer):
-            larger = np.empty((min(self._layout.shard_rows, max(rows, 2 * len(self._buffer))), *self.array.shape), self.array.dtype)
+            capacity = min(self._layout.shard_rows, max(rows, 2 * len(self._buffer)))
+            larger = np.empty((capacity, *self.array.shape), self.array.dtype)
             larger[: self._held] = self._buffer[: self._held]
             self._buffer = larger
 

@@ -16,7 +16,11 @@ class Damage(Exception):
 def seal(content: Mapping[str, Any]) -> bytes:
     """The one text of `content` with its own sha256 inside; what JSON cannot say is a BadRequest."""
     try:
-        checksum = hashlib.sha256(canonical_json(content).encode()).hexdigest()
+        text = canonical_json(content)
+        content = json.loads(text)  # as its reader will see it: text keys, lists
+        if canonical_json(content) != text:
+            raise ValueError("keys that are not text")
+        checksum = hashlib.sha256(text.encode()).hexdigest()
     except (TypeError, ValueError, RecursionError) as error:
         raise BadRequest(f"got {content!r:.200} to store, expected finite numbers, text, lists and tables") from error
     return _text({**content, "checksum": checksum})

@@ -35,7 +35,7 @@ def check_entry(place: Folder, path: str) -> Marker:
         if digest != marker.key.extractor:
             raise Damage(f"{MARKER}: its spec has the digest {digest[:16]}, its key says {marker.key.extractor[:16]}")
     try:
-        found = set(place.files(path)) - {MARKER}
+        found: set[str] = set(place.files(path)) - {MARKER}
         for names, what in ((set(marker.files) - found, "missing"), (found - set(marker.files), "not in the marker")):
             if names:
                 raise Damage(f"{', '.join(sorted(names)[:3])} is {what}")
@@ -89,12 +89,12 @@ def _look(place: Folder, path: str) -> Finding:
 
 def _paths(place: Folder) -> Iterator[str]:
     """Every entry, every note, and what lies among the entries without being one."""
-    for group in sorted(place.list() or []):
+    for group in sorted(place.names() or []):
         if group_name(group):
-            yield from (f"{group}/{name}" for name in sorted(place.list(group) or []))
-    yield from (f"{VIDEOS}/{name}" for name in sorted(place.list(VIDEOS) or []))
-    for group in sorted(place.list(FAILURES) or []):
-        yield from (f"{FAILURES}/{group}/{name}" for name in sorted(place.list(f"{FAILURES}/{group}") or []))
+            yield from (f"{group}/{name}" for name in sorted(place.names(group) or []))
+    yield from (f"{VIDEOS}/{name}" for name in sorted(place.names(VIDEOS) or []))
+    for group in sorted(place.names(FAILURES) or []):
+        yield from (f"{FAILURES}/{group}/{name}" for name in sorted(place.names(f"{FAILURES}/{group}") or []))
 
 
 def _check_note(path: str, data: bytes) -> None:

@@ -7,16 +7,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
-from ego.cache.entry import check_bytes
 from ego.cache.key import FeatureKey
-from ego.cache.layout import SOURCE, TIME, Layout, Shard, shard_file, unwritten
-from ego.cache.marker import FORMAT, MARKER, FileFacts, Marker, check_arrays, video_name
+from ego.cache.layout import SOURCE, TIME, Layout, Shard, shard_file, unwritten, within
+from ego.cache.marker import FORMAT, MARKER, FileFacts, Marker, check_arrays, check_key, video_name
 from ego.cache.notes import Notes
 from ego.cache.place import Folder, discard, sync, write
-from ego.cache.rows import Checksum, Column, check_times, open_group
+from ego.cache.rows import Checksum, Column, Times, open_group
 from ego.cache.sealed import Damage
 from ego.cache.verify import check_entry, quarantine
 from ego.errors import BadRequest, BrokenEntry
@@ -36,6 +34,7 @@ class Writer:
     def __init__(
         self, place: Folder, notes: Notes, key: FeatureKey, arrays: Mapping[str, Array], spec: Spec | None
     ) -> None:
+        check_key(key)
         check_arrays(arrays)
         if spec is not None and (spec.digest, spec.name) != (key.extractor, key.name):
             raise BadRequest(f"got the spec of {spec.name} for an entry of {key.name}, whose digest differs")
@@ -45,7 +44,7 @@ class Writer:
         os.mkdir(self._staged)
         declared = {**self._arrays, "time": TIME, "source": SOURCE}
         self._columns = {name: Column(self._staged / name, name, array) for name, array in declared.items()}
-        self._last_start = -np.inf
+        self._times = Times()
 
     def __enter__(self) -> "Writer":
         return self
@@ -68,7 +67,7 @@ class Writer:
         rows = len(block["time"])
         for name, column in self._columns.items():
             column.check(block[name], rows)
-        self._last_start = check_times(block["time"], self._columns["time"].rows, self._last_start)
+        self._times.check(block["time"])
         for name, column in self._columns.items():
             column.append(block[name])
 
@@ -113,7 +112,7 @@ class Writer:
             key=self.key,
             state="stored" if absent is None else "absent",
             rows=columns["time"].rows,
-            seconds=columns["time"].span,
+            seconds=self._times.span,
             arrays=self._arrays,
             layouts=layouts,
             files=read_back(staged, columns, layouts),
@@ -140,7 +139,11 @@ class Writer:
 
     def _settle(self, staged: Path, marker: Marker) -> None:
         """The marker last, then every folder on disk, innermost first."""
-        write(staged / MARKER, marker.seal())
+        text = marker.seal()
+        Marker.parse(text)
+        write(staged / MARKER, text)
+        if (staged / MARKER).read_bytes() != text:
+            raise BrokenEntry(f"{MARKER} reads back differently from what was written; is the disk sound?")
         for folder, _, _ in os.walk(staged, topdown=False):
             sync(folder)
 
@@ -157,7 +160,9 @@ class Writer:
             except Damage:
                 if judged is not None:
                     quarantine(self._place, self.key.path, judged)
-        raise BrokenEntry(f"the place of {self.key.path} in {self._place} stays taken by broken entries; run ego verify")
+        raise BrokenEntry(
+            f"the place of {self.key.path} in {self._place} stays taken by a broken entry; run ego verify --repair"
+        )
 
 
 def read_back(staged: Path, columns: Mapping[str, Column], layouts: Mapping[str, Layout]) -> dict[str, FileFacts]:
@@ -166,17 +171,23 @@ def read_back(staged: Path, columns: Mapping[str, Column], layouts: Mapping[str,
     for name in ("zarr.json", *(f"{name}/zarr.json" for name in columns)):
         facts[name] = _settled(staged, name, place.get(name))
     for name, column in columns.items():
-        checksum = Checksum(column.array)
+        checksum = Checksum()
         try:
             for start, rows in _decoded(place, staged, name, column, layouts[name], facts):
                 checksum.add(rows[: max(0, column.rows - start)])
         except Damage as damage:
-            raise BrokenEntry(f"{name} cannot be read back as it was written ({damage}); is the disk sound?") from damage
+            raise BrokenEntry(f"{name} cannot be read back as written ({damage}); is the disk sound?") from damage
         if checksum != column.checksum:
             raise BrokenEntry(f"{name} reads back differently from what was written; is the disk or memory sound?")
     if sorted(facts) != place.files(""):
         raise BrokenEntry(f"got files {place.files('')} in staging, expected {sorted(facts)}")
     return facts
+
+
+def _settled(staged: Path, file: str, data: bytes) -> FileFacts:
+    """What the marker says of a file that was just read back, once it is on disk."""
+    sync(str(staged / file))
+    return FileFacts(len(data), hashlib.sha256(data).hexdigest())
 
 
 def _decoded(
@@ -185,12 +196,12 @@ def _decoded(
     for number in range(-(-column.rows // layout.shard_rows)):
         file, base = shard_file(name, number, column.array), number * layout.shard_rows
         if place.size(file) is None:
-            yield base, unwritten(column.array, layout.shard_rows)
+            yield base, unwritten(column.array, min(column.rows - base, layout.shard_rows))
             continue
         data = place.get(file)
         facts[file] = _settled(staged, file, data)
-        whole = memoryview(data)
-        shard = Shard.opened(column.array, layout, len(data), lambda start, n, whole=whole: whole[start : start + n])
-        chunks = range(layout.shard_rows // layout.chunk_rows)
-        for chunk, rows in shard.read(chunks, lambda start, n, whole=whole: whole[start : start + n]):
+        fetch = within(data)
+        shard = Shard.opened(column.array, layout, len(data), fetch)
+        chunks = range(-(-min(column.rows - base, layout.shard_rows) // layout.chunk_rows))
+        for chunk, rows in shard.read(chunks, fetch):
             yield base + chunk * layout.chunk_rows, rows

@@ -14,7 +14,9 @@ from ego.errors import BadRequest
 
 if TYPE_CHECKING:
     from ego.cache.store import FeatureStore
+    from ego.datasets._base import Annotations
     from ego.extractors._base import Extractor
+    from ego.media.decode import Choice
     from ego.pipeline.jobs import Readings
     from ego.pipeline.recipe import Recipe
     from ego.pipeline.scan import Failure
@@ -58,7 +60,7 @@ class Request:
     limit: int | None
     seconds: str | None
     split: str | None
-    decoder: str
+    decoder: "Choice"
     rehash: bool
 
     @property
@@ -131,7 +133,7 @@ class Request:
     def _readings(self, videos: "Sequence[Video]") -> "Iterator[tuple[str, dict[str, Reading]]]":
         if self.recipe is None or self.recipe.dataset is None or self.data is None:
             return
-        names = {os.path.abspath(path): name for name, path in self._dataset_videos().items()}
+        names = {os.path.abspath(path): name for name, path in self.annotations.videos.items()}
         for video in videos:
             if video.path in names:
                 yield video.digest, self.recipe.dataset.readings(Path(self.data), names[video.path])
@@ -141,25 +143,30 @@ class Request:
 
         named = find_videos(self.video_arguments) if self.video_arguments else []
         if self.data is not None:
-            named += self._dataset_videos().values()
+            named += self._dataset_videos()
         elif self.split is not None:
             raise BadRequest("got --split without a data set; give a recipe and --data DIR")
         if not named:
             raise BadRequest("got no video; name files, folders, a LIST.txt, or a recipe with --data DIR")
         return named
 
-    def _dataset_videos(self) -> dict[str, Path]:
-        """The data set's files by their names in its annotations."""
+    @cached_property
+    def annotations(self) -> "Annotations":
+        """What the recipe's data set says; no recipe, or one without a data set, is a BadRequest."""
         if self.recipe is None or self.recipe.dataset is None:
             raise BadRequest("got --data without a recipe that names a data set; give RECIPE.toml as first argument")
-        dataset, root = self.recipe.dataset, Path(str(self.data))
-        found = dataset.videos(root)
+        return self.recipe.dataset.read(Path(str(self.data)))
+
+    def _dataset_videos(self) -> list[Path]:
+        """The data set's files, all of them or those with clips in the split."""
+        found = self.annotations
         if self.split is None:
-            return found
-        if self.split not in dataset.splits(root):
-            raise BadRequest(f"got split {self.split!r}, expected one of: {', '.join(dataset.splits(root))}")
-        meant = {clip.video for fold in dataset.folds(root) for clip in dataset.clips(root, self.split, fold)}
-        return {name: path for name, path in found.items() if name in meant}
+            return list(found.videos.values())
+        splits = sorted({split for fold in found.folds.values() for split in fold})
+        if self.split not in splits:
+            raise BadRequest(f"got split {self.split!r}, expected one of: {', '.join(splits)}")
+        meant = {found.clips[index].video for fold in found.folds.values() for index in fold.get(self.split, ())}
+        return [path for name, path in found.videos.items() if name in meant]
 
 
 def asks(command: Command) -> Command:
@@ -169,7 +176,7 @@ def asks(command: Command) -> Command:
     def with_request(
         arguments: tuple[str, ...], names: tuple[str, ...], settings: tuple[str, ...], weights: tuple[str, ...],
         data: str | None, videos: tuple[str, ...], limit: int | None, seconds: str | None, split: str | None,
-        decoder: str, rehash: bool, **rest: Any,
+        decoder: "Choice", rehash: bool, **rest: Any,
     ) -> Any:  # fmt: skip
         request = Request(
             arguments, names, settings, weights, data, videos, limit, seconds, split, decoder, rehash

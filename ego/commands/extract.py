@@ -22,12 +22,24 @@ SOME_FAILED = 1
 @store_option
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Windows at once. [default: fits the device]")
-@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Threads of one video. [default: the cores there are]")
-@click.option("--jobs", "jobs_at_once", type=click.IntRange(min=1), default=1, metavar="N", show_default=True, help="Videos at once.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N", help="Threads of one video. [default: the cores there are]"
+)
+@click.option(
+    "--jobs",
+    "jobs_at_once",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    help="Videos at once.",
+    show_default=True,
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a video on stdout.")
 @click.option("--quiet", is_flag=True, help="No bar and no summary; failures are still told.")
 @click.pass_context
-def command(context: click.Context, request: Request, places: tuple[str, ...], as_json: bool, quiet: bool, **how: Any) -> None:
+def command(
+    context: click.Context, /, request: Request, places: tuple[str, ...], as_json: bool, quiet: bool, **how: Any
+) -> None:
     """Compute the features that are missing, and store them.
 
     Videos are files, folders (searched throughout), patterns or a LIST.txt with one path a line.
@@ -41,15 +53,16 @@ def command(context: click.Context, request: Request, places: tuple[str, ...], a
       ego extract recipes/first.toml --data gtea/ --store features/
     """
     from ego.cache.store import FeatureStore
-    from ego.pipeline.jobs import work
+    from ego.pipeline.extract import refuse, work
 
     extractors = list(request.extractors.values())
     store = FeatureStore(*places, create=True)
+    store.sweep()  # what a killed run left staged
     tally = Tally(as_json)
     with Bar(quiet=quiet) as bar:
         videos, failures = request.scan(store, bar.scanning)
         for failure in failures:
-            tally.unreadable(failure.name, failure.path, failure.error)
+            tally.add(refuse(failure, extractors, store))
         jobs = work(videos, extractors, store, request.readings(videos))
         tally.already = len({video.digest for video in videos}) - len(jobs)
         for outcome in _run(request, store, jobs, bar, how):
@@ -88,30 +101,22 @@ class Tally:
         """How many videos failed."""
         return self.counts["failed"]
 
-    def unreadable(self, name: str, path: str, error: str) -> None:
-        """A path that is no usable video."""
-        self._tell({"video": name, "path": path, "digest": None, "state": "failed", "rows": {}, "error": error})
-
     def add(self, outcome: "Outcome") -> None:
         """A video that is done."""
         video = outcome.video
-        self._tell(
-            {
+        self.counts[outcome.state] += 1
+        if outcome.state == "failed":
+            click.secho(f"failed  {one_line(video.name)}: {one_line(outcome.error or '')}", fg="red", err=True)
+        if self._as_json:
+            facts = {
                 "video": video.name,
                 "path": video.path,
-                "digest": video.digest,
+                "digest": video.digest or None,
                 "state": outcome.state,
                 "rows": dict(outcome.rows),
                 "error": outcome.error,
                 "wall_seconds": round(outcome.wall_seconds, 3),
             }
-        )
-
-    def _tell(self, facts: dict[str, Any]) -> None:
-        self.counts[facts["state"]] += 1
-        if facts["state"] == "failed":
-            click.secho(f"failed  {one_line(facts['video'])}: {one_line(facts['error'] or '')}", fg="red", err=True)
-        if self._as_json:
             click.echo(json.dumps(facts))
 
     def summary(self, bar: Bar) -> str:

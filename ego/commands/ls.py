@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import inspect
 import json
+from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -32,12 +33,13 @@ def command(kind: str, name: str | None, places: tuple[str, ...], as_json: bool)
       ego ls videos --store features/
     """
     if kind == "videos":
-        rows, head = _videos(places), ["video", "digest", "entries"]
+        rows: list[tuple[object, ...]] = [*_videos(places)]
+        head = ["video", "digest", "entries"]
     elif name is None:
         rows, head = [(one, _first_line(kind, one)) for one in names(kind)], ["name", "what it is"]
     else:
         cls = find(kind, name)
-        rows, head = list(_fields(cls)), ["field", "is", "default"]
+        rows, head = [*_fields(cls)], ["field", "is", "default"]
         if not as_json:
             click.echo(f"{name} (version {cls.version})\n\n{inspect.getdoc(cls)}\n")
     if as_json:
@@ -92,10 +94,16 @@ def _short(value: Any) -> str:
 
 
 def _videos(places: tuple[str, ...]) -> list[tuple[str, str, int]]:
-    """(name, digest, number of entries) of each video in a store."""
+    """(name, digest, number of entries) of each video in a store; a video without a note has only digest16."""
     if not places:
         raise BadRequest("got no store to list the videos of; name one with --store DIR")
     from ego.cache.store import FeatureStore
 
     store = FeatureStore(*places)
-    return [(name, digest, entries) for name, digest, entries in store.videos()]
+    notes = {digest[:16]: note for digest, note in store.video_notes().items()}
+    count = Counter(entry[:16] for _, entry, state in store.listing().entries() if state in ("stored", "absent"))
+    rows = [
+        (notes[one].name if one in notes else "?", notes[one].digest if one in notes else one, count[one])
+        for one in {*count, *notes}
+    ]
+    return sorted(rows)

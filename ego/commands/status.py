@@ -74,10 +74,12 @@ def _tell(found: "Iterable[EntryState]") -> None:
 def _sum(store: "FeatureStore") -> None:
     from ego.pipeline.status import summary
 
-    counts = {(one.extractor, one.digest[:16]): Counter(one.counts) for one in summary(store)}
+    counts = {(one.extractor, one.digest[:16]): Counter[str](one.counts) for one in summary(store)}
     _table(counts)
     if any(count["failed"] + count["broken"] for count in counts.values()):
-        click.echo("\nego status --json says which; ego extract tries what failed again, ego verify --repair what broke")
+        click.echo(
+            "\nego status --json says which; ego extract tries what failed again, ego verify --repair what broke"
+        )
 
 
 def _table(counts: "dict[tuple[str, str], Counter[str]]") -> None:

@@ -62,10 +62,6 @@ class Backbone(Network):
     def prepare(self) -> nn.Module:
         """The module that turns frames (B, T, H, W, 3) uint8 into the network's float32 input."""
 
-    def kind(self, shape: tuple[int, ...]) -> Kind:
-        """What a row of this shape means."""
-        return ("vector", "tokens")[len(shape) - 1] if len(shape) < 3 else "map"
-
     def arrange(self, x: torch.Tensor) -> torch.Tensor:
         """An end point's (B, C, ...) as it is stored: (B, *shape)."""
         return x
@@ -86,7 +82,7 @@ class Backbone(Network):
         square = self.box(1, 1)
         shapes = {self._array(tap): self.shape(tap, classes) for tap in self.taps}
         return {
-            name: Array(shape, kind=self.kind(shape), box=square if self.kind(shape) == "map" else WHOLE)
+            name: Array(shape, kind=kind_of(shape), box=square if kind_of(shape) == "map" else WHOLE)
             for name, shape in shapes.items()
         }
 
@@ -187,6 +183,11 @@ def crop_box(picture: Picture, crop_height: int, crop_width: int, width: int, he
     wide, tall = picture.pixels(width, height)
     left, top = (wide - crop_width) // 2, (tall - crop_height) // 2
     return Box(left / wide, top / tall, (left + crop_width) / wide, (top + crop_height) / tall)
+
+
+def kind_of(shape: tuple[int, ...]) -> Kind:
+    """What a row of this shape means."""
+    return "vector" if len(shape) == 1 else "tokens" if len(shape) == 2 else "map"
 
 
 def check_crop(name: str, picture: Picture, size: int) -> None:

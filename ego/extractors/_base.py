@@ -33,6 +33,8 @@ class Extractor(Spec, ABC):
     """Relative L2 by which a row may differ between decoders, libraries and devices."""
     published: ClassVar[tuple[WeightFile, ...]] = ()
     """The files its authors published, best first: what a missing `weights` is looked up by."""
+    takes_random: ClassVar[bool] = True
+    """Whether `random:SEED` can be its weights."""
 
     window: Window
 
@@ -45,7 +47,7 @@ class Extractor(Spec, ABC):
         return dict(table)
 
     @abstractmethod
-    def needs(self) -> "dict[str, Picture | Signal | Extractor]":
+    def needs(self) -> "Mapping[str, Picture | Signal | Extractor]":
         """All it is shown, by name."""
 
     @abstractmethod

@@ -48,9 +48,8 @@ class ResNet(Backbone):
         return layers.shape(self.depth, tap, self.size, classes)
 
     def network(self, classes: int, after: str | None) -> nn.Module:
-        """Channels last in memory: the same numbers, faster."""
-        network: nn.Module = layers.ResNet(self.depth, classes, after).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return network
+        """ResNet of this depth; that the picture has its channels last in memory makes it run so throughout."""
+        return layers.ResNet(self.depth, classes, after)
 
     def prepare(self) -> nn.Module:
         """The crop of the one frame with ImageNet's mean and deviation."""

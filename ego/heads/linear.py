@@ -78,9 +78,10 @@ def _scale(norm: str, width: int) -> nn.Module:
 
 
 def masked_mean(rows: Tensor, mask: Tensor, width: int) -> Tensor:
-    """(B, width) mean over the rows (B, N, width * positions) whose mask (B, N) is true; 0 where none is."""
-    clips, count = rows.shape[:2]
+    """(B, width) mean over the rows (B, N, width * positions) whose mask (B, N) is true; 0 where none is.
+
+    Masked rows may hold anything finite.
+    """
     shares = mask.float() / mask.sum(dim=1, keepdim=True).clamp(min=1)
-    # masked rows may hold anything, so they are replaced, not multiplied by 0
-    there = rows.float().masked_fill(~mask[:, :, None], 0.0)
-    return torch.einsum("bn,bnw->bw", shares, there.view(clips, count, width, -1).mean(dim=3))
+    pooled = torch.bmm(shares[:, None], rows.float())[:, 0]
+    return pooled.unflatten(1, (width, -1)).mean(dim=2)

@@ -60,7 +60,9 @@ def pad_same(x: torch.Tensor, kernel: Triple, stride: Triple) -> tuple[torch.Ten
 class Unit3d(nn.Module):
     """A convolution with SAME padding, batch norm and ReLU; the head has a bias instead of both."""
 
-    def __init__(self, channels: int, out: int, kernel: Triple = (1, 1, 1), stride: Triple = (1, 1, 1), head: bool = False) -> None:
+    def __init__(
+        self, channels: int, out: int, kernel: Triple = (1, 1, 1), stride: Triple = (1, 1, 1), head: bool = False
+    ) -> None:
         super().__init__()
         self._kernel, self._stride = kernel, stride
         self.conv3d = nn.Conv3d(channels, out, kernel, stride, bias=head)

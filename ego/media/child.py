@@ -4,6 +4,7 @@ It is started by `ego.media.decode` as `python -m ego.media.child` with the desc
 and of the life pipe. Whatever goes wrong here, a crash in a decoder included, costs one video.
 """
 
+import contextlib
 import fcntl
 import os
 import resource
@@ -14,6 +15,7 @@ import traceback
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from fractions import Fraction
 from typing import Any
 
 import av
@@ -49,6 +51,7 @@ class Server:
 
     def serve(self) -> None:
         """Answers every request with its result, or with the reason why there is none."""
+        self._say({"is": "ready"})
         while True:
             request = self._wire.receive()
             if request is None or request["do"] in ("free", "stop"):
@@ -110,7 +113,7 @@ class Film:
     def _deliver(self, source: Any) -> Message:
         pictures = [Picture(*one) for one in self._request["pictures"]]
         painter = Painter(pictures, source.width, source.height, source.rotation)
-        self._prepare(painter)
+        self._prepare(painter, source.base)
         cutters = [
             (look["picture"], cutter(Window(**look["window"]), slack_seconds(source.base), _spans(look["spans"])))
             for look in self._request["looks"]
@@ -130,11 +133,11 @@ class Film:
             raise BadVideo(f"{name_of(self._request['path'])} shows no picture in the seconds asked for")
         return self._facts(source, index + 1, stop)
 
-    def _prepare(self, painter: Painter) -> None:
+    def _prepare(self, painter: Painter, base: Fraction) -> None:
         slots = painter.layout.slots(self._request["ring_bytes"])
         self._ring.reserve(painter.layout, slots)
         self._free = slots
-        self._server._say({"is": "open", "sizes": painter.layout.sizes, "slots": slots})
+        self._server._say({"is": "open", "sizes": painter.layout.sizes, "slots": slots, "time_base": str(base)})
 
     def _deliver_one(self, index: int, shot: Shot, stop: int, wanted: list[int], painter: Painter) -> None:
         message: Message = {"is": "frame", "index": index, "pts": shot.pts, "stop": stop, "slot": -1}
@@ -184,11 +187,12 @@ class Film:
             raise BadVideo(f"{name_of(self._request['path'])}: the decoders disagree on the time of frame {index}")
 
     def _facts(self, source: Any, frames: int, stop: int) -> Message:
-        corrupt = source.corrupt + source.missing
-        if corrupt > CORRUPT_LIMIT * (frames + source.missing):
+        lost = source.lost()
+        corrupt = source.corrupt + lost
+        if corrupt > CORRUPT_LIMIT * (frames + lost):
             raise BadVideo(
-                f"{name_of(self._request['path'])} is damaged: {corrupt} of {frames + source.missing} frames are corrupt "
-                f"or missing, at most {CORRUPT_LIMIT:.0%} are accepted"
+                f"{name_of(self._request['path'])} is damaged: {corrupt} of {frames + lost} frames are "
+                f"corrupt or missing, at most {CORRUPT_LIMIT:.0%} are accepted"
             )
         return {
             "is": "end",
@@ -207,10 +211,12 @@ class Film:
 
 def _open(request: Message, server: Server) -> Any:
     if request["decoder"] == "decord":
-        from ego.media.with_decord import DecordSource
-
         if request["part"] is not None:
             raise Unfit("decord is not asked for a part of a video")
+        try:
+            from ego.media.with_decord import DecordSource
+        except (ImportError, OSError) as error:
+            raise Unfit(f"decord cannot be loaded: {error}") from error
         return DecordSource(request["path"], request["threads"], server._log, server.beat)
     from ego.media.with_pyav import PyAVSource
 
@@ -254,13 +260,11 @@ def main(ring: int, life: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     out = os.dup(1)
     os.dup2(2, 1)  # nothing a library prints may end up among the messages
-    av.logging.set_level(av.logging.ERROR)
+    av.logging.set_level(av.logging.WARNING)
     av.logging.set_skip_repeated(False)
     av.logging.restore_default_callback()
-    try:
+    with contextlib.suppress(Gone):
         Server(Wire(0, out), Ring(ring, writable=True), ErrorLog()).serve()
-    except Gone:
-        pass
 
 
 if __name__ == "__main__":

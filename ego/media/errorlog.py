@@ -6,10 +6,13 @@ import re
 KEPT_BYTES = 1 << 16
 
 DAMAGE = re.compile(
-    r"error|corrupt|damaged|conceal|invalid|prematurely|missing|truncat|overread|out of range|illegal|"
-    r"failed|mismatch|does not exist|unavailable|broken|no frame",
+    r"corrupt|damaged|conceal|error|invalid|prematurely|truncat|exceeds|overread|illegal|mismatch|out of range|"
+    r"unavailable|missing (picture|reference)|could not find ref",
     re.IGNORECASE,
 )
+"""What FFmpeg's warnings of damage have in common; none of the healthy files tried prints one."""
+
+CUT_OFF = "ended prematurely"
 
 
 class ErrorLog:
@@ -25,8 +28,12 @@ class ErrorLog:
         os.ftruncate(self._descriptor, 0)
         self._read = 0
 
-    def fresh(self) -> list[str]:
+    def damage(self) -> list[str]:
         """The lines that tell of damage and were not seen before."""
+        return [line for line in self.fresh() if DAMAGE.search(line)]
+
+    def fresh(self) -> list[str]:
+        """The lines that were not seen before."""
         size = os.fstat(self._descriptor).st_size
         if size <= self._read:
             return []
@@ -34,4 +41,4 @@ class ErrorLog:
         self._read = size
         if size > KEPT_BYTES:
             self.clear()
-        return [line for line in text.decode("utf-8", "replace").splitlines() if DAMAGE.search(line)]
+        return text.decode("utf-8", "replace").splitlines()

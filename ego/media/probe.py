@@ -2,11 +2,13 @@
 
 import os
 import stat
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import av
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -51,12 +53,14 @@ def check_file(path: str) -> None:
 def picture_stream(container: InputContainer, path: str) -> VideoStream:
     """The stream FFmpeg thinks best, cover art left aside; a file without moving pictures is a BadVideo."""
     films = [stream for stream in container.streams.video if not is_cover(stream)]
-    best = container.streams.best("video")
-    if isinstance(best, VideoStream) and best in films:
-        return best
     if not films:
         raise BadVideo(f"{name_of(path)} has no video stream (only {_kinds(container)}), expected moving pictures")
-    return max(films, key=lambda stream: stream.width * stream.height)
+    known = [stream for stream in films if stream.codec_context is not None]
+    if not known:
+        raise BadVideo(f"{name_of(path)} is coded in a way that this FFmpeg has no decoder for")
+    best = container.streams.best("video")
+    chosen = [stream for stream in known if best is not None and stream.index == best.index]
+    return chosen[0] if chosen else max(known, key=lambda stream: stream.width * stream.height)
 
 
 def is_cover(stream: VideoStream) -> bool:
@@ -92,18 +96,25 @@ def read_header(path: str) -> Header:
 
 def first_picture(container: InputContainer, stream: VideoStream, path: str) -> VideoFrame:
     """The first picture that can be decoded; BadVideo if none can."""
-    try:
-        for number, packet in enumerate(container.demux(stream)):
-            try:
-                for frame in packet.decode():
-                    return frame  # type: ignore[return-value]
-            except av.error.FFmpegError:
-                pass  # a damaged packet: the next may be whole
-            if number > TRIED_PACKETS:
-                break
-    except av.error.FFmpegError as error:
-        raise BadVideo(f"{name_of(path)} holds no picture that can be decoded: {say(error)}") from error
+    for number, packet in enumerate(packets(container, stream, path)):
+        try:
+            for frame in packet.decode():
+                return frame
+        except av.error.FFmpegError:
+            pass  # a damaged packet: the next may be whole
+        if number > TRIED_PACKETS:
+            break
     raise BadVideo(f"{name_of(path)} holds no picture that can be decoded")
+
+
+def packets(container: InputContainer, stream: VideoStream, path: str) -> "Iterator[Packet[VideoStream]]":
+    """Every packet of the stream and, last, the empty one that empties the decoder."""
+    try:
+        yield from container.demux(stream)
+    except av.error.FFmpegError as error:
+        raise BadVideo(f"{name_of(path)} breaks off: {say(error)}") from error
+    except IndexError as error:  # how PyAV meets a stream that appears on the way
+        raise BadVideo(f"{name_of(path)} is damaged: it holds streams that its start does not announce") from error
 
 
 def time_base(stream: VideoStream, path: str) -> Fraction:

@@ -46,14 +46,18 @@ class Clock:
         self._by_packet = container == "avi"
         self._step = step
         self._first_packet: int | None = None
+        self._last_packet = 0
         self._shift: int | None = None
         self._last: int | None = None
         self._filled = False
 
-    def see(self, packet: Packet[VideoStream]) -> None:
+    def see(self, packet: "Packet[VideoStream]") -> None:
         """Notes a packet before it is decoded."""
-        if self._first_packet is None and packet.dts is not None:
+        if packet.dts is None:
+            return
+        if self._first_packet is None:
             self._first_packet = packet.dts
+        self._last_packet = packet.dts
 
     def stamp(self, frame: VideoFrame) -> int | None:
         """The frame's timestamp, or None if it has none that follows the one before."""
@@ -72,6 +76,10 @@ class Clock:
         self._last = pts
         return pts
 
+    def place(self, item: "Packet[VideoStream] | VideoFrame") -> int | None:
+        """Where a packet or frame stands in the order of this clock."""
+        return item.dts if self._by_packet else item.pts
+
     def _stated(self, frame: VideoFrame) -> int | None:
         if not self._by_packet:
             return frame.pts
@@ -82,14 +90,52 @@ class Clock:
         return frame.dts - self._shift
 
     @property
+    def packets(self) -> int:
+        """How many frames' time the packets cover, by their own times."""
+        return 0 if self._first_packet is None else (self._last_packet - self._first_packet) // max(self._step, 1) + 1
+
+    @property
     def needs_whole_start(self) -> bool:
         """Whether a frame lost before the first one would shift all that follow."""
         return self._by_packet and self._shift is None
 
 
-def timed(
-    shots: Iterable[Shot], base: Fraction, part: tuple[float, float] | None
-) -> Iterator[tuple[Shot, int, bool]]:
+class Tally:
+    """Counts packets that should each have become a picture, so that a silent loss is noticed.
+
+    Packets shown before the first picture are left out: a video cut at an open group of pictures begins
+    with some that cannot be decoded and that nobody should see.
+    """
+
+    def __init__(self) -> None:
+        self._early: list[int] = []
+        self._first: int | None = None
+        self._expected = 0
+        self._shown = 0
+
+    def see(self, packet: "Packet[VideoStream]") -> None:
+        """Notes a packet before it is decoded."""
+        if packet.pts is None or not packet.size or packet.is_discard:
+            return
+        if self._first is None:
+            self._early.append(packet.pts)
+        else:
+            self._expected += packet.pts >= self._first
+
+    def show(self, pts: int) -> None:
+        """Notes a picture."""
+        if self._first is None:
+            self._first = pts
+            self._expected = sum(one >= pts for one in self._early)
+        self._shown += 1
+
+    @property
+    def lost(self) -> int:
+        """How many packets brought no picture."""
+        return max(0, self._expected - self._shown)
+
+
+def timed(shots: Iterable[Shot], base: Fraction, part: tuple[float, float] | None) -> Iterator[tuple[Shot, int, bool]]:
     """Each shot with the timestamp at which it leaves the display and whether it is the last.
 
     With `part` only shots on display between its two seconds.

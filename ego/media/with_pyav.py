@@ -1,6 +1,7 @@
 """PyAV as a decoder: bounded memory, the container's own timestamps, damage flagged frame by frame."""
 
 import itertools
+import math
 from collections.abc import Iterator
 
 import av
@@ -9,12 +10,15 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from ego.errors import BadRequest, BadVideo
-from ego.media.errorlog import ErrorLog
-from ego.media.probe import name_of, open_container, picture_stream, say, time_base, upright_turn
-from ego.media.shots import Beat, Clock, Shot, nominal_step
+from ego.media.errorlog import CUT_OFF, ErrorLog
+from ego.media.probe import name_of, open_container, packets, picture_stream, say, time_base, upright_turn
+from ego.media.shots import Beat, Clock, Shot, Tally, nominal_step
 
 SEEKABLE = ("mov", "matroska")
 """Containers whose index can be trusted to find a picture by its time; others are read from the start."""
+
+ONE_PICTURE_A_PACKET = ("h264", "hevc")
+"""Codecs of which every packet brings a picture; others hide some (VP9) or skip some (MPEG-4)."""
 
 
 class PyAVSource:
@@ -27,10 +31,10 @@ class PyAVSource:
         self._path, self._threads, self._log, self._beat = path, threads, log, beat
         self._hwaccel = _cuda() if gpu else None
         self.corrupt = 0
-        self._damaged = False  # from a decoding error until the next key frame
+        self._damage: float | None = None  # where a decoding error was; it may spoil all until a later key frame
         self._packets_seen = 0
         self._open()
-        self._whole = True
+        self._whole = part_start is None
         shots = self._from(part_start)
         try:
             first = next(shots)
@@ -55,12 +59,22 @@ class PyAVSource:
                 )
             yield shot
 
-    @property
-    def missing(self) -> int:
-        """How many frames the header promises that the file does not hold (after the last shot)."""
-        if not self._whole or self._container.format.name.split(",")[0] != "mov":
+    def lost(self) -> int:
+        """How many frames the header promises that the file does not hold, once the last shot is out.
+
+        Where times come from counting packets one lost packet moves all that follow: a BadVideo.
+        """
+        kind = self._container.format.name.split(",")[0]
+        if not self._whole or kind not in ("mov", "matroska", "avi"):
             return 0
-        return max(0, self.frames_from_header - self._packets_seen)
+        if kind == "avi" and self._clock.packets < self.frames_from_header:
+            raise BadVideo(
+                f"{name_of(self._path)} holds {self._clock.packets} of {self.frames_from_header} frames and states no "
+                "timestamps, so no picture's time is known"
+            )
+        missing = max(0, self.frames_from_header - self._packets_seen) if kind == "mov" else 0
+        one_each = kind != "avi" and self._stream.codec_context.codec.canonical_name in ONE_PICTURE_A_PACKET
+        return missing + (max(0, self._tally.lost - self.corrupt) if one_each else 0)
 
     def close(self) -> None:
         """Closes the file."""
@@ -69,18 +83,18 @@ class PyAVSource:
     def _open(self) -> None:
         self._container = open_container(self._path, self._hwaccel)
         self._stream = picture_stream(self._container, self._path)
-        self._stream.thread_type = "AUTO"  # type: ignore[assignment]
+        self._stream.thread_type = "AUTO"
         self._stream.codec_context.thread_count = self._threads
         self.base = time_base(self._stream, self._path)
         self.frames_from_header = self._stream.frames
         self._step = nominal_step(self._stream, self.base)
         self._clock = Clock(self._container.format.name, self._step)
+        self._tally = Tally()
 
     def _from(self, start_seconds: float | None) -> Iterator[Shot]:
         """Shots from one at or before this second; a seek that lands behind it is tried from further back."""
         if start_seconds is None or not self._container.format.name.startswith(SEEKABLE):
             return self._decode()
-        self._whole = False
         for back_seconds in (0.0, 10.0, 60.0):
             target = int((start_seconds - back_seconds) / self.base)
             try:
@@ -94,57 +108,56 @@ class PyAVSource:
             self._clock = Clock(self._container.format.name, self._step)
         self.close()
         self._open()
-        self.corrupt, self._damaged, self._packets_seen = 0, False, 0
+        self.corrupt, self._damage, self._packets_seen = 0, None, 0
         return self._decode()
 
     def _decode(self) -> Iterator[Shot]:
-        for packet in self._packets():
+        for packet in packets(self._container, self._stream, self._path):
+            self._packets_seen += packet.size > 0
             self._beat()
             self._clock.see(packet)
+            self._tally.see(packet)
             for frame in self._frames(packet):
                 shot = self._shot(frame)
                 if shot is not None:
                     yield shot
 
-    def _packets(self) -> Iterator[Packet[VideoStream]]:
-        try:
-            for packet in self._container.demux(self._stream):
-                self._packets_seen += packet.size > 0
-                yield packet
-        except av.error.FFmpegError as error:
-            raise BadVideo(f"{name_of(self._path)} breaks off: {say(error)}") from error
-
-    def _frames(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
+    def _frames(self, packet: "Packet[VideoStream]") -> list[VideoFrame]:
         try:
             frames = packet.decode()
         except av.error.EOFError:
-            return []
+            frames = []
         except av.error.FFmpegError:
-            self._hurt(1)
-            return []
-        lines = self._log.fresh()
+            self._hurt(packet, 1)
+            frames = []
+        lines = self._log.damage()
+        if any(CUT_OFF in line for line in lines):
+            raise BadVideo(f"{name_of(self._path)} breaks off: the file ends before its last picture does")
         if lines or packet.is_corrupt:
-            self._hurt(0)
-        return frames  # type: ignore[return-value]
+            self._hurt(packet, 0)
+        return frames
 
-    def _hurt(self, lost: int) -> None:
+    def _hurt(self, packet: "Packet[VideoStream]", lost: int) -> None:
         if self._clock.needs_whole_start:
             raise BadVideo(
                 f"{name_of(self._path)} is damaged at its start and its container states no timestamps, "
                 "so no picture's time is known"
             )
         self.corrupt += lost
-        self._damaged = True
+        place = self._clock.place(packet)
+        self._damage = math.inf if place is None else max(place, self._damage or place)
 
     def _shot(self, frame: VideoFrame) -> Shot | None:
-        """The frame with its time; what a decoding error may have spoilt counts as corrupt until a key frame."""
-        if frame.key_frame and not frame.is_corrupt:
-            self._damaged = False
-        corrupt = frame.is_corrupt or self._damaged
+        """The frame with its time; what an error may have spoilt counts as corrupt, until a key frame after it."""
+        place = self._clock.place(frame)
+        if self._damage is not None and frame.key_frame and place is not None and place > self._damage:
+            self._damage = None
+        corrupt = frame.is_corrupt or self._damage is not None
         pts = self._clock.stamp(frame)
         self.corrupt += corrupt or pts is None
         if pts is None:
             return None
+        self._tally.show(pts)
         return Shot(pts, frame.duration or self._step or 1, frame, corrupt)
 
     def _nothing(self) -> str:

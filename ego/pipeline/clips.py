@@ -1,7 +1,7 @@
 """From a data set's annotations to clips of known videos, their labels as numbers, and the rows they see."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ego.cache.store import FeatureStore
-from ego.datasets._base import Annotation, Annotations, Dataset
+from ego.datasets._base import Annotation, Annotations, Dataset, pick
 from ego.errors import BadRequest, BadVideo
 from ego.pipeline.jobs import Readings
 from ego.pipeline.recipe import Recipe
@@ -42,6 +42,11 @@ class Problem:
     def videos(self) -> dict[str, Video]:
         """The clips' videos by digest."""
         return {clip.video.digest: clip.video for clip in self.clips}
+
+    def only(self, folds: Sequence[str]) -> "Problem":
+        """The same problem with these folds alone; none named: all; an unknown one is a BadRequest."""
+        names = [pick("fold", name, list(self.folds)) for name in folds] or list(self.folds)
+        return replace(self, folds={name: self.folds[name] for name in names})
 
     def describe(self) -> dict[str, Any]:
         """All that is to be learnt as plain JSON: tasks, clips by their videos' bytes, folds; no place, no name."""
@@ -170,8 +175,9 @@ def moments(spans: Sequence[tuple[float, float]], count: int) -> NDArray[np.floa
 
 
 def nearest(centres: NDArray[np.float64], wanted: NDArray[np.float64]) -> Indices:
-    """The index of the nearest of sorted `centres` for each wanted moment; of two equally near the earlier."""
-    after = np.clip(np.searchsorted(centres, wanted), 1, max(len(centres) - 1, 1))
-    before = after - 1
-    after = np.minimum(after, len(centres) - 1)
-    return np.where(wanted - centres[before] <= centres[after] - wanted, before, after)
+    """The index of the nearest of `centres` (any order, at least one) for each wanted moment; of two the earlier."""
+    order = np.argsort(centres, kind="stable")
+    ordered = centres[order]
+    after = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
+    before = np.maximum(after - 1, 0)
+    return order[np.where(wanted - ordered[before] <= np.abs(ordered[after] - wanted), before, after)]

@@ -105,8 +105,9 @@ def _judge(problem: Problem, parts: Sequence[tuple[Mapping[str, Any], Indices]])
     found: Figures = {}
     for name, task in problem.tasks.items():
         there = [problem.labelled[name][indices] for _, indices in parts]
-        labels = np.concatenate([problem.labels[name][indices][ok] for (_, indices), ok in zip(parts, there, strict=True)])
-        said = np.concatenate([predictions[name][ok] for (predictions, _), ok in zip(parts, there, strict=True)])
+        both = list(zip(parts, there, strict=True))
+        labels = np.concatenate([problem.labels[name][indices][ok] for (_, indices), ok in both])
+        said = np.concatenate([predictions[name][ok] for (predictions, _), ok in both])
         found[name] = {**(task.metrics(said, labels) if len(labels) else {}), "clips": len(labels)}
     return found
 
@@ -200,7 +201,7 @@ def _prediction(problem: Problem, fold: str, split: str, name: str, index: int, 
         "stop_seconds": clip.parts[-1][1] if clip.parts else None,
         "source": problem.sources[index],
         "task": name,
-        "label": json.dumps(clip.labels.get(getattr(task, "label", name))),
+        "label": json.dumps(task.say_label(problem.labels[name][index])) if problem.labelled[name][index] else None,
         "said": json.dumps(task.say(scores)),
         "scores": [float(score) for score in np.ravel(scores)],
     }

@@ -42,7 +42,8 @@ def colours(rows: NDArray[np.float32]) -> NDArray[np.uint8]:
         values = (sound - mean) @ axis
         low, high = np.percentile(values, (2, 98))
         found[:, index] = np.clip((values - low) / max(high - low, 1e-12), 0, 1)
-    return np.rint(found * 255).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.rint(found * 255).astype(np.uint8)
+    return pixels
 
 
 def ansi(pixels: NDArray[np.uint8], width: int = 60) -> str:

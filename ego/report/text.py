@@ -18,7 +18,9 @@ def columns(rows: Iterable[Sequence[object]], head: Sequence[str] = ()) -> str:
         table.insert(0, list(head))
     widths = [max(len(row[i]) for row in table) for i in range(len(numeric))]
     lines = (
-        "  ".join(cell.rjust(w) if right else cell.ljust(w) for cell, w, right in zip(row, widths, numeric, strict=True))
+        "  ".join(
+            cell.rjust(w) if right else cell.ljust(w) for cell, w, right in zip(row, widths, numeric, strict=True)
+        )
         for row in table
     )
     return "\n".join(line.rstrip() for line in lines)

@@ -80,7 +80,9 @@ def _row_at(time: NDArray[np.float64], axis: Axis) -> NDArray[np.int64]:
     return np.where((found >= 0) & (seconds < time[np.maximum(found, 0), 2]), found, -1)
 
 
-def _curve(pen: ImageDraw.ImageDraw, sizes: NDArray[np.float32], time: NDArray[np.float64], axis: Axis, top: int) -> None:
+def _curve(
+    pen: ImageDraw.ImageDraw, sizes: NDArray[np.float32], time: NDArray[np.float64], axis: Axis, top: int
+) -> None:
     known = sizes[np.isfinite(sizes)]
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
     height = CURVE - 12

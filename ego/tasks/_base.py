@@ -48,6 +48,14 @@ class Task(Spec, ABC):
     def metrics(self, predictions: NDArray[Any], labels: NDArray[Any]) -> dict[str, float]:
         """Figures over labelled clips, (n, *shape) predictions against n labels, by name; the first one leads."""
 
+    def unlearnable(self, trained: NDArray[Any], tested: NDArray[Any]) -> str | None:
+        """Why the tested labels cannot be learnt from those trained on; None where they can."""
+        return None
+
     @abstractmethod
     def say(self, prediction: NDArray[Any]) -> Any:
         """One prediction in the words of the label space, as plain JSON."""
+
+    @abstractmethod
+    def say_label(self, label: NDArray[Any]) -> Any:
+        """One encoded label in the same words."""

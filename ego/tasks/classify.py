@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -18,12 +18,14 @@ from ego.tasks._base import Task
 class Classify(Task):
     """Which of `classes` the clip's `label` is; without `classes`, those of the data set in its order.
 
-    The metrics are accuracy, mean class accuracy and accuracy among the `top` highest scores.
+    The metrics are accuracy, mean class accuracy and accuracy among the `top` highest scores. Tested
+    clips of a class without a training clip are refused, or with `unseen = "count"` count as errors.
     """
 
     label: str = ""
     classes: tuple[str, ...] = ()
     top: tuple[int, ...] = (5,)
+    unseen: Literal["refuse", "count"] = "refuse"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -73,6 +75,18 @@ class Classify(Task):
         }
         return found | {f"top{top}_accuracy": figures.top_accuracy(predictions, labels, top) for top in self.top}
 
+    def unlearnable(self, trained: NDArray[Any], tested: NDArray[Any]) -> str | None:
+        """The classes that are tested and have no training clip, unless they count."""
+        new = [self.classes[index] for index in sorted(set(tested.tolist()) - set(trained.tolist()))]
+        if not new or self.unseen == "count":
+            return None
+        words = ", ".join(map(repr, new))
+        return f"tests {words} without a training clip; ignore these classes or set unseen = 'count' to count errors"
+
     def say(self, prediction: NDArray[Any]) -> str:
         """The class of the highest score."""
         return self.classes[int(np.argmax(prediction))]
+
+    def say_label(self, label: NDArray[Any]) -> str:
+        """The class of an index."""
+        return self.classes[int(label)]

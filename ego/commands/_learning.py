@@ -1,0 +1,134 @@
+"""What `fit-heads` and `finetune` share: their options, the line that moves while they train, the table at the end."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ego.commands._request import store_option
+from ego.report.text import one_line
+
+if TYPE_CHECKING:
+    from ego.cache.store import FeatureStore
+    from ego.media.decode import Decoder
+    from ego.pipeline.fit import Finished, Trained
+    from ego.pipeline.recipe import Recipe
+    from ego.pipeline.weights import WeightFinder
+
+Command = Callable[..., Any]
+
+_options = [
+    click.argument("recipe_path", metavar="RECIPE.toml"),
+    click.option("--data", required=True, metavar="DIR", help="Where the recipe's data set lies."),
+    store_option,
+    click.option("--set", "settings", multiple=True, metavar="PART.FIELD=VALUE", help="One value of the recipe."),
+    click.option("--out", default="runs", show_default=True, metavar="DIR", help="Where runs are kept."),
+    click.option("--fold", "folds", multiple=True, metavar="NAME", help="This fold only; repeat it for more."),
+    click.option("--weights", multiple=True, metavar="DIR", help="Where weights files lie. [$EGO_WEIGHTS]"),
+    click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N."),
+    click.option("--decoder", "decoder_name", type=click.Choice(["auto", "decord", "pyav", "nvdec"]), default="auto",
+                 show_default=True, help="What decodes."),
+    click.option("--rehash", is_flag=True, help="Read every byte again instead of trusting name, size and date."),
+    click.option("--json", "as_json", is_flag=True, help="One JSON object a line of the table on stdout."),
+    click.option("--quiet", is_flag=True, help="Nothing while training."),
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a command line asks to be learnt, looked up when it is opened."""
+
+    recipe: "Recipe"
+    root: Path
+    store: "FeatureStore"
+    finder: "WeightFinder"
+    decoder: "Decoder"
+    out: Path
+    folds: tuple[str, ...]
+    device: str
+    rehash: bool
+
+
+def learns(command: Command) -> Command:
+    """Adds the options of learning; the function gets a `Lesson`, `as_json` and `quiet`."""
+
+    @wraps(command)
+    def with_lesson(
+        recipe_path: str, data: str, places: tuple[str, ...], settings: tuple[str, ...], out: str,
+        folds: tuple[str, ...], weights: tuple[str, ...], device: str, decoder_name: Any, rehash: bool, **rest: Any,
+    ) -> Any:  # fmt: skip
+        from ego.cache.store import FeatureStore
+        from ego.media.decode import Decoder
+        from ego.pipeline import recipe
+        from ego.pipeline.weights import WeightFinder
+
+        finder = WeightFinder([Path(folder) for folder in weights])
+        read = recipe.read(Path(recipe_path), settings, finder)
+        with Decoder(decoder_name) as decoder:
+            store = FeatureStore(*places)
+            lesson = Lesson(read, Path(data), store, finder, decoder, Path(out), folds, device, rehash)
+            return command(lesson=lesson, **rest)
+
+    wrapped: Command = with_lesson
+    for option in reversed(_options):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+def watch(events: "Iterable[Trained | Finished]", quiet: bool) -> "Finished":
+    """Draws the steps of training as they come, on stderr, and gives the finished run."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from ego.pipeline.fit import Finished
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(compact=True), TextColumn("left"))
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
+        bars: dict[str, Any] = {}
+        for event in events:
+            if isinstance(event, Finished):
+                return event
+            step = event.step
+            if event.fold not in bars:
+                bars[event.fold] = progress.add_task("", total=step.total)
+            if step.step % max(1, step.total // 50) == 0:
+                words = f"{one_line(event.fold) or 'training'}  loss {float(step.loss):.3f}"
+                progress.update(bars[event.fold], completed=step.step, description=words)
+    raise RuntimeError("training ended without a run")
+
+
+def tell(finished: "Finished", as_json: bool) -> None:
+    """The run's figures: a table, or one JSON object a line."""
+    rows = list(_rows(finished.metrics))
+    if as_json:
+        for row in rows:
+            click.echo(json.dumps({**row, "run": str(finished.folder)}))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    figures = list(dict.fromkeys(name for row in rows for name in row["figures"]))
+    table = Table("fold", "split", "task", "clips", *(name.replace("_", " ") for name in figures))
+    for number, row in enumerate(rows):
+        cells = [f"{row['figures'][name]:.1%}" if name in row["figures"] else "" for name in figures]
+        last = number + 1 == len(rows) or rows[number + 1]["fold"] != row["fold"]
+        table.add_row(one_line(row["fold"]), row["split"], row["task"], str(row["clips"]), *cells, end_section=last)
+    Console().print(table)
+    click.echo(f"{'already done' if finished.found else 'written'}: {finished.folder}", err=True)
+
+
+def _rows(metrics: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The lines of the table: every fold's, then all folds pooled where there are several."""
+    folds = dict(metrics["folds"])
+    if len(folds) > 1:
+        folds["all folds"] = metrics["pooled"]
+    for fold, splits in folds.items():
+        for split, tasks in splits.items():
+            for task, figures in tasks.items():
+                rest = {name: value for name, value in figures.items() if name != "clips"}
+                yield {"fold": fold, "split": split, "task": task, "clips": figures["clips"], "figures": rest}

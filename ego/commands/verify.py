@@ -1,0 +1,171 @@
+"""`ego verify`: whether every byte is still as it was published, and whether it can be made again."""
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ego.commands._request import Request, asks, store_option
+from ego.commands._spelling import options
+from ego.errors import BadRequest, BrokenEntry
+from ego.report.text import columns, one_line
+
+if TYPE_CHECKING:
+    from ego.cache.store import FeatureStore
+    from ego.cache.verify import Finding
+    from ego.video import Video
+
+SOME_BROKEN = 1
+
+
+@click.command()
+@asks
+@store_option
+@click.option("--part", default="1/1", metavar="3/30", help="One part of the store: run 1/30 to 30/30 on 30 days.")
+@click.option("--repair", is_flag=True, help="Set what is broken aside and, where VIDEOS hold it, extract it again.")
+@click.option("--recompute", type=click.IntRange(min=1), metavar="N", help="Run N random entries of VIDEOS again.")
+@click.option("--device", default="auto", help="For --repair and --recompute.", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object an entry or note on stdout.")
+@click.pass_context
+def command(
+    context: click.Context,
+    request: Request,
+    places: tuple[str, ...],
+    part: str,
+    repair: bool,
+    recompute: int | None,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Read every byte of the store and say what is not as published.
+
+    --repair never patches: it moves what is broken to quarantine/ in the store and makes it anew.
+    --recompute decodes and computes again and compares within the extractor's tolerance. Exit code
+    1: something is broken or differs.
+
+    \b
+    Examples:
+      ego verify --store features/
+      ego verify --store features/ --part 3/30
+      ego verify --store features/ --repair --weights weights/ videos/
+      ego verify --store features/ --recompute 5 --weights weights/ videos/
+    """
+    from ego.cache.store import FeatureStore
+
+    store = FeatureStore(*places)
+    tell = _teller(as_json)
+    broken, looked = [], 0
+    for finding in store.verify(_part(part)):
+        looked += 1
+        if as_json or not finding.ok:
+            tell(asdict(finding), "" if finding.ok else f"broken  {finding.path}  {finding.problem}")
+        broken += [] if finding.ok else [finding]
+    if not as_json:
+        click.echo(f"{looked} entries and notes read, {len(broken)} broken")
+    left = len(broken)
+    if repair and broken:
+        left = _repair(store, request, broken, device, as_json)
+    elif broken and not as_json:
+        click.echo(f"set them aside and extract them again: ego verify --store {places[0]} --repair VIDEOS")
+    if recompute is not None:
+        left += _recompute(store, request, recompute, device, tell)
+    context.exit(SOME_BROKEN if left else 0)
+
+
+def _part(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+    if not match:
+        raise BadRequest(f"got part {text!r}, expected K/N such as 3/30")
+    return int(match[1]), int(match[2])
+
+
+def _teller(as_json: bool) -> Callable[[dict[str, Any], str], None]:
+    """What prints one finding: its facts as JSON, or its words."""
+    if as_json:
+        return lambda facts, words: click.echo(json.dumps(facts))
+    return lambda facts, words: click.echo(one_line(words))
+
+
+def _recompute(
+    store: "FeatureStore", request: Request, count: int, device: str, tell: Callable[[dict[str, Any], str], None]
+) -> int:
+    """How many of `count` random entries differ when they are made again."""
+    from ego.pipeline.again import recompute
+
+    if not request.names_videos:
+        raise BadRequest("got --recompute without videos; name those that the entries were made of")
+    videos, failures = request.scan(store)
+    readings, files, differing = request.readings(videos), request.finder.files, len(failures)
+    for failure in failures:
+        tell({**asdict(failure), "problem": failure.error}, f"failed  {failure.name}  {failure.error}")
+    for one in recompute(store, videos, files, count, readings, device=device, decoder=request.decoder):
+        state = "differs" if one.problem else "equal"
+        words = one.problem or f"within {one.relative:.2g} of what is stored ({one.tolerance:g} is allowed)"
+        facts = {**asdict(one), "relative": one.relative if one.relative < float("inf") else None}
+        tell(facts, f"{state}  {one.extractor}  {one.video}  {words}")
+        differing += bool(one.problem)
+    return differing
+
+
+def _repair(store: "FeatureStore", request: Request, broken: "Sequence[Finding]", device: str, as_json: bool) -> int:
+    """Sets every finding aside and extracts again what can be; how many are not whole again."""
+    from ego.pipeline.extract import extract
+    from ego.pipeline.jobs import Outcome
+
+    videos: list[Video] = request.scan(store)[0] if request.names_videos else []
+    plans = {finding.path: _description(store, finding.path) for finding in broken}
+    rows = [(finding.path, _set_aside(store, finding)) for finding in broken]
+    if not as_json:
+        click.echo(columns(rows, ("broken", "now in")))
+    entries = {path: plan for path, plan in plans.items() if not path.endswith(".json")}
+    jobs = _jobs(request, videos, entries)
+    done = set()
+    for event in extract(jobs, store, request.finder.files, device=device, decoder=request.decoder) if jobs else ():
+        if isinstance(event, Outcome) and event.state != "failed":
+            done |= {path for path in entries if path.split("/")[1][:16] == event.video.digest[:16]}
+        if isinstance(event, Outcome) and not as_json:
+            click.echo(one_line(f"{event.state}  {event.video.name}  {event.error or ''}".rstrip()))
+    left = [path for path in entries if path not in done]
+    if left and not as_json:
+        where = f"--store {shlex.quote(str(store.place))}"
+        wanted = {options(plans[path]) for path in left}
+        click.echo("extract again what is missing now:")
+        for one in sorted(wanted):
+            click.echo(f"  ego extract {one} {where} VIDEOS")
+    return len(left)
+
+
+def _jobs(request: Request, videos: "Sequence[Video]", entries: dict[str, Any]) -> list[Any]:
+    """The jobs that make these entries again, of the videos that are at hand."""
+    from ego.pipeline.again import extractor_of
+    from ego.pipeline.jobs import Job
+
+    readings, jobs = request.readings(videos), []
+    for video in {video.digest: video for video in videos}.values():
+        made = [
+            extractor_of(plan, path) for path, plan in entries.items() if path.split("/")[1][:16] == video.digest[:16]
+        ]
+        if made:
+            jobs.append(Job(video, tuple({one.digest: one for one in made}.values()), readings.get(video.digest, {})))
+    return jobs
+
+
+def _description(store: "FeatureStore", path: str) -> Any:
+    """What made an entry, from its marker or, where that is broken, from the note beside it."""
+    if path.endswith(".json"):
+        return None
+    try:
+        return store.marker(path).spec
+    except BrokenEntry:
+        return store.spec(path.split("/")[0])
+
+
+def _set_aside(store: "FeatureStore", finding: "Finding") -> str:
+    """Where a finding was moved to; what lies in another place than the first stays, and is said so."""
+    if finding.place and finding.place != str(store.place):
+        return f"{finding.place} (not written here: verify it as --store {finding.place})"
+    return str(store.quarantine(finding.path))

@@ -1,0 +1,192 @@
+"""`image_model`: any ONNX or TFLite image model, one row a frame; the file says most of the fields."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar, Literal, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from ego.errors import BadRequest
+from ego.extractors import _onnx, _tflite
+from ego.extractors._backbone import centre_crop, check_crop, check_one_frame, crop_box, kind_of
+from ego.extractors._base import Files, Network
+from ego.extractors._graph import Engine, Graph, Input, Layout, Scaling, quantise
+from ego.extractors._weights import WeightFile
+from ego.sampling import Window
+from ego.spec import Weights, from_table
+from ego.video import WHOLE, Array, Box, Picture
+
+IMAGENET = (np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageModel(Network):
+    """A row is one tensor of the model: by default the pooled feature before the classifier, else its first output.
+
+    `output` names it; maps are stored as (C, h, w). `size` is the side of the model's picture in pixels,
+    or (height, width); `picture` is what it is the centre of. `scaling` turns bytes into the model's
+    input: `byte` 0 to 255, `unit` [0, 1], `symmetric` [-1, 1], `imagenet` unit less mean over deviation;
+    `auto` is `byte` for models that take integers, else `symmetric` for TFLite and `imagenet` for ONNX.
+    Where the file is known before the spec (`complete`), all of these are filled in and in the digest.
+    """
+
+    published: ClassVar[tuple[WeightFile, ...]] = (
+        WeightFile(
+            "mobilenet_v2_1.0_224_quant.tflite",
+            "https://github.com/google-coral/test_data/raw/master/mobilenet_v2_1.0_224_quant.tflite",
+            "7aad0c74c5e3c06e5eb3c827e13304fdd68a83da6087d92ee169c24ff9fd4776",
+            "Apache-2.0",
+            "MobileNetV2, ImageNet-1k, 8 bits",
+            3_610_798,
+        ),
+    )
+
+    takes_random: ClassVar[bool] = False
+
+    window: Window = Window()
+    weights: Weights
+    output: str = ""
+    size: int | tuple[int, int] = 0
+    picture: Picture | None = None
+    scaling: Literal["auto", "byte", "unit", "symmetric", "imagenet"] = "auto"
+    layout: Literal["auto", "nhwc", "nchw"] = "auto"
+    colours: Literal["rgb", "bgr"] = "rgb"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_one_frame(self.name, self.window)
+        if self.weights.seed is not None:
+            raise BadRequest(f"got {self.weights} for {self.name}, expected a file: a model's graph is in it")
+        if isinstance(self.size, tuple) and self.size[0] == self.size[1]:
+            object.__setattr__(self, "size", self.size[0])
+        if self.picture is not None and max(self._sides):
+            check_crop(self.name, self.picture, max(self._sides))
+
+    @classmethod
+    def complete(cls, table: Mapping[str, Any], files: Files) -> dict[str, Any]:
+        """`table` with output, size, picture, scaling and layout as the file has them.
+
+        A picture of which only `fit = "short"` is said has 8/7 of the crop, as 256 is to 224.
+        """
+        asked = from_table(cls, {key: value for key, value in table.items() if key != "picture"}, "image_model")
+        graph = _graph(files[asked.weights], asked.layout)
+        graph.check(asked.output or graph.feature)
+        size = graph.size(asked._sides)
+        return dict(table) | {
+            "output": asked.output or graph.feature,
+            "size": size[0] if size[0] == size[1] else size,
+            "scaling": graph.auto if asked.scaling == "auto" else asked.scaling,
+            "layout": graph.input.layout,
+            "picture": _picture(table.get("picture"), max(size)),
+        }
+
+    def needs(self) -> dict[str, Picture]:
+        """The frames, uncropped; unknown before the size is."""
+        if not max(self._sides):
+            raise BadRequest(f"got no size for {self.name}; set it, or name the file in a recipe or with --set")
+        return {"frames": self.picture or Picture("squash", max(self._sides))}
+
+    def rows(self, files: Files) -> dict[str, Array]:
+        """`feature`: float16, or the model's own integers; its shape is found by running one grey picture."""
+        shape, dtype = _measured(self, files[self.weights])
+        kind = kind_of(shape)
+        stored = "float16" if dtype.startswith("float") else dtype
+        return {"feature": Array(shape, stored, kind, box=self.box(1, 1) if kind == "map" else WHOLE)}  # type: ignore[arg-type]
+
+    def box(self, width: int, height: int) -> Box:
+        """The centre crop's part of the upright frame."""
+        return crop_box(self.needs()["frames"], *self._sides, width, height)
+
+    def build(self, files: Files) -> nn.Module:
+        """(B, 1, H, W, 3) uint8 -> (B, *shape); it has no parameters and cannot be trained."""
+        return Seen(self, _graph(files[self.weights], self.layout))
+
+    @property
+    def _sides(self) -> tuple[int, int]:
+        return _sides(self.size)
+
+
+class Seen(nn.Module):
+    """Frames cropped, scaled and shown to the model."""
+
+    def __init__(self, spec: ImageModel, graph: Graph) -> None:
+        super().__init__()
+        self._height, self._width = graph.size(_sides(spec.size))
+        self._input, self._bgr = graph.input, spec.colours == "bgr"
+        self._scaling = graph.auto if spec.scaling == "auto" else spec.scaling
+        self._engine: Engine = graph.engine(spec.output or graph.feature, self._height, self._width)
+
+    def forward(self, frames: torch.Tensor) -> dict[str, torch.Tensor]:
+        """{"feature": (B, *shape)} on the frames' device."""
+        pictures = centre_crop(frames[:, 0], self._height, self._width).cpu().numpy()
+        if self._bgr:
+            pictures = pictures[..., ::-1]
+        shown = scaled(pictures, self._scaling, self._input)
+        if self._input.layout == "nchw":
+            shown = shown.transpose(0, 3, 1, 2)
+        found = self._engine.run(np.ascontiguousarray(shown), frames.is_cuda)
+        return {"feature": torch.from_numpy(arranged(found, self._input.layout)).to(frames.device)}
+
+
+def scaled(pictures: NDArray[np.uint8], scaling: Scaling, taken: Input) -> NDArray[Any]:
+    """Pictures (B, H, W, 3) in the scale and type of a model's input.
+
+    Bytes fill an 8-bit input from end to end, which is what such models are made for; with another
+    scaling real numbers are quantised by its scale and zero point.
+    """
+    if scaling == "byte" and taken.dtype == "uint8":
+        return pictures
+    if scaling == "byte" and taken.dtype == "int8":
+        return (pictures.astype(np.int16) - 128).astype(np.int8)
+    values = pictures.astype(np.float32)
+    if scaling == "symmetric":
+        values = values / np.float32(127.5) - np.float32(1)
+    elif scaling != "byte":
+        values /= np.float32(255)
+    if scaling == "imagenet":
+        values = (values - IMAGENET[0]) / IMAGENET[1]
+    if taken.dtype in ("uint8", "int8"):
+        return quantise(values, taken.dtype, taken.quantised)
+    return values.astype(taken.dtype)
+
+
+def arranged(found: NDArray[Any], layout: Layout) -> NDArray[Any]:
+    """A model's (B, ...) as rows: channels first in a map, and without axes of 1 where only one is longer."""
+    if sum(side > 1 for side in found.shape[1:]) <= 1:
+        return found.reshape(len(found), -1)
+    if found.ndim == 4 and layout == "nhwc":
+        found = found.transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(found)
+
+
+def _graph(path: Path, layout: str) -> Graph:
+    """The model in a file, told by its first bytes rather than by its name."""
+    asked = None if layout == "auto" else cast(Layout, layout)
+    with path.open("rb") as file:
+        start = file.read(8)
+    return _tflite.read(path, asked) if _tflite.is_tflite(start) else _onnx.read(path, asked)
+
+
+@lru_cache(maxsize=16)
+def _measured(spec: ImageModel, path: Path) -> tuple[tuple[int, ...], str]:
+    height, width = spec._sides
+    row = spec.build({spec.weights: path})(torch.full((1, 1, height, width, 3), 128, dtype=torch.uint8))["feature"]
+    return tuple(row.shape[1:]), str(row.dtype).removeprefix("torch.")
+
+
+def _sides(size: int | tuple[int, int] | list[int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else (size[0], size[1])
+
+
+def _picture(given: Any, side: int) -> Any:
+    """What a crop of `side` is the centre of: as given, with a size where only the fit is; else the whole frame."""
+    if given is None:
+        return Picture("squash", side)
+    if not isinstance(given, Mapping) or "size" in given:
+        return given
+    return {**given, "size": (side * 8 + 6) // 7 if given.get("fit") == "short" else side}

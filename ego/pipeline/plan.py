@@ -1,0 +1,129 @@
+"""What an extraction would cost, before it is begun: rows, bytes, inodes, time."""
+
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ego.cache.store import FeatureStore
+from ego.errors import BadVideo
+from ego.extractors._base import Extractor, Files
+from ego.pipeline.extract import extract
+from ego.pipeline.jobs import Job, Outcome, spans_of
+from ego.video import Array
+
+PROBE_SECONDS = 4.0
+ENTRY_FILES = 2  # zarr.json and marker.json; the folder itself is one inode more
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one extractor would add to the store."""
+
+    videos: int
+    rows: int
+    bytes: int
+    inodes: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is missing and what it would cost; rows come from the containers' claims.
+
+    `seconds_estimated` is None where nothing could be probed: it scales the time that the first
+    seconds of the first video took, on this machine with these settings.
+    """
+
+    videos: int
+    video_seconds: float
+    rows: int
+    bytes: int
+    inodes: int
+    seconds_estimated: float | None
+    per_extractor: Mapping[str, Share]
+
+
+def plan(jobs: Sequence[Job], files: Files, *, probe: bool = True, **settings: Any) -> Plan:
+    """The cost of these jobs; `settings` as for `extract`. The probe writes to a scratch store only."""
+    shares: dict[str, Share] = {}
+    for job in jobs:
+        for extractor in job.extractors:
+            before = shares.get(extractor.name, Share(0, 0, 0, 0))
+            rows = expected_rows(job, extractor)
+            arrays = extractor.rows(files)
+            shares[extractor.name] = Share(
+                before.videos + 1,
+                before.rows + rows,
+                before.bytes + rows * row_bytes(arrays),
+                before.inodes + entry_inodes(arrays, rows),
+            )
+    total = sum(job.seconds for job in jobs)
+    return Plan(
+        len(jobs),
+        total,
+        sum(share.rows for share in shares.values()),
+        sum(share.bytes for share in shares.values()),
+        sum(share.inodes for share in shares.values()),
+        _estimate(jobs, files, total, settings) if probe and jobs else None,
+        shares,
+    )
+
+
+def expected_rows(job: Job, extractor: Extractor) -> int:
+    """How many rows an extractor would make of a video, by what its container claims."""
+    spans = spans_of(extractor, job.readings)
+    if spans is not None:
+        return len(spans)
+    header = job.video.header
+    fps = extractor.window.fps or (header.fps_from_header if header else 0.0)
+    ticks = job.seconds * fps
+    if extractor.window.fps is None and job.video.part is None and header and header.frames_from_header:
+        ticks = header.frames_from_header
+    return extractor.window.count(int(np.ceil(ticks - 1e-6)))
+
+
+def row_bytes(arrays: Mapping[str, Array]) -> int:
+    """Bytes of one row of an entry, its time and source included, before any compression."""
+    own = sum(int(np.prod(array.shape, dtype=np.int64)) * np.dtype(array.dtype).itemsize for array in arrays.values())
+    return own + 3 * 8 + 4 * 8
+
+
+def entry_inodes(arrays: Mapping[str, Array], rows: int) -> int:
+    """Files and folders of one entry of so many rows."""
+    names = {"time": Array((3,), "float64"), "source": Array((4,), "int64"), **arrays}
+    total = 1 + ENTRY_FILES
+    for array in names.values():
+        size = rows * int(np.prod(array.shape, dtype=np.int64)) * np.dtype(array.dtype).itemsize
+        shards = max(1, -(-size // 64_000_000)) if rows else 0
+        # the array's folder and zarr.json, `c`, and one file and a folder for each further axis a shard
+        total += 3 + shards * (1 + len(array.shape))
+    return total
+
+
+def _estimate(jobs: Sequence[Job], files: Files, total: float, settings: dict[str, Any]) -> float | None:
+    """Seconds for all jobs, scaled from the first seconds of the first job of each set of extractors."""
+    first = {tuple(one.digest for one in job.extractors): job for job in reversed(jobs)}
+    rates = {}
+    for extractors, job in first.items():
+        video = job.video
+        start = video.part[0] if video.part else (video.header.start_seconds if video.header else 0.0)
+        probe = Job(video.cut(start, start + PROBE_SECONDS), job.extractors, job.readings)
+        with tempfile.TemporaryDirectory(prefix="ego-plan-") as folder:
+            store = FeatureStore(folder, create=True)
+            began = time.monotonic()
+            try:
+                done = [event for event in extract([probe], store, files, **settings) if isinstance(event, Outcome)]
+            except BadVideo:
+                return None
+            # what a run pays once (models, the decoder's start) is not scaled
+            once = max(0.0, time.monotonic() - began - done[0].wall_seconds)
+            if done[0].state == "failed":
+                return None
+        rates[extractors] = (done[0].wall_seconds / min(PROBE_SECONDS, job.seconds or PROBE_SECONDS), once)
+    if not total:
+        return None
+    scaled = sum(rates[tuple(one.digest for one in job.extractors)][0] * job.seconds for job in jobs)
+    return scaled + sum(once for _, once in rates.values())

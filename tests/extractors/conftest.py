@@ -1,0 +1,155 @@
+"""Weights and pins that several extractors are tested with."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from ego.spec import Weights
+
+Files = dict[Weights, Path]
+
+
+def identity(path: Path) -> Weights:
+    return Weights(f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}")
+
+
+@pytest.fixture
+def keep(tmp_path: Path) -> Callable[[dict[str, Any], str], tuple[Weights, Files]]:
+    """Writes a state dict as a file of this name; gives its identity and where it lies."""
+
+    def write(state: dict[str, Any], name: str) -> tuple[Weights, Files]:
+        path = tmp_path / name
+        save_file(state, path) if path.suffix == ".safetensors" else torch.save(state, path)
+        return identity(path), {identity(path): path}
+
+    return write
+
+
+@dataclass
+class Pins:
+    """What the published code gave for stated weights and inputs."""
+
+    facts: dict[str, Any]
+    arrays: Any
+    pins: dict[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pins = {pin["pin"]: pin for pin in self.facts["pins"]}
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        keys = self.facts["state_dict"]
+        pairs = keys.items() if isinstance(keys, dict) else ((one["key"], one["shape"]) for one in keys)
+        return {key: tuple(shape["shape"] if isinstance(shape, dict) else shape) for key, shape in pairs}
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """The stated weights, drawn from each tensor's key."""
+        drawn = {key: torch.from_numpy(_drawn(key, shape)) for key, shape in self.shapes.items()}
+        for pattern, factor in self.facts.get("scales", []):
+            for key in drawn:
+                if re.search(pattern, key):
+                    drawn[key] = drawn[key] * np.float32(factor)
+        return drawn
+
+    def check(self, pin: str, found: dict[str, torch.Tensor]) -> None:
+        """Every tap of a pin: its shape, its stored values to 2e-5 in relative L2, its statistics to 1e-5."""
+        taps = self.pins[pin]["taps"]
+        assert set(found) == set(taps)
+        for tap, facts in taps.items():
+            values = found[tap].detach().numpy()
+            assert list(values.shape) == facts["shape"], tap
+            flat = values.reshape(-1)
+            stored = self.arrays[f"{pin}/{tap}"].reshape(-1)
+            _close(flat[: len(stored)], stored, f"{pin}/{tap}")
+            if f"{pin}/{tap}@spread" in self.arrays:
+                spread = self.arrays[f"{pin}/{tap}@spread"]
+                _close(flat[np.arange(2048) * flat.size // 2048], spread, f"{pin}/{tap}@spread")
+            wide = flat.astype(np.float64)
+            assert np.mean(wide) == pytest.approx(facts["mean"], rel=1e-5, abs=1e-5)
+            assert np.std(wide) == pytest.approx(facts["std"], rel=1e-5)
+            assert np.linalg.norm(wide) == pytest.approx(facts["l2"], rel=1e-5)
+
+
+def _drawn(key: str, shape: tuple[int, ...]) -> Any:
+    if key.endswith("num_batches_tracked"):
+        return np.zeros(shape, np.int64)
+    start = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "little")
+    z = np.random.Generator(np.random.PCG64(start)).standard_normal(shape, dtype=np.float32)
+    if key.endswith("running_mean"):
+        return np.float32(0.1) * z
+    if key.endswith("running_var"):
+        return 1 + np.float32(0.1) * np.abs(z)
+    if len(shape) >= 2:
+        return z * np.float32(np.sqrt(2 / np.prod(shape[1:])))
+    return 1 + np.float32(0.1) * z if key.endswith("weight") else np.float32(0.1) * z
+
+
+def _close(found: Any, expected: Any, where: str) -> None:
+    difference = np.linalg.norm(found.astype(np.float64) - expected) / np.linalg.norm(expected.astype(np.float64))
+    assert difference < 2e-5, f"{where}: {difference}"
+
+
+@pytest.fixture
+def pins(shared_data: Path) -> Callable[[str], Pins]:
+    """The pins of a published network, by its name."""
+
+    def read(name: str) -> Pins:
+        folder = shared_data / "parity"
+        with np.load(folder / f"{name}.npz") as arrays:
+            return Pins(json.loads((folder / f"{name}.json").read_text()), dict(arrays))
+
+    return read
+
+
+@pytest.fixture
+def one_thread() -> Any:
+    """Pins were computed on one thread; torch's own setting comes back afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def tiny_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A drawn classifier of 8 channels with a squeeze-and-excite block, for pictures of 16x16 in any batch."""
+    onnx = pytest.importorskip("onnx")
+    from onnx import TensorProto, helper, numpy_helper
+
+    draw = np.random.Generator(np.random.PCG64(11)).standard_normal
+    weights = {
+        "stem": draw((8, 3, 3, 3), np.float32) / 3,
+        "squeeze": draw((8, 8, 1, 1), np.float32),
+        "classes": draw((8, 5), np.float32),
+    }
+    nodes = [
+        helper.make_node("Conv", ["picture", "stem"], ["conv"], strides=[2, 2], pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["conv"], ["map"]),
+        helper.make_node("GlobalAveragePool", ["map"], ["squeezed"]),
+        helper.make_node("Conv", ["squeezed", "squeeze"], ["excited"]),
+        helper.make_node("Sigmoid", ["excited"], ["gate"]),
+        helper.make_node("Mul", ["map", "gate"], ["gated"]),
+        helper.make_node("GlobalAveragePool", ["gated"], ["pooled"]),
+        helper.make_node("Flatten", ["pooled"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "classes"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("picture", TensorProto.FLOAT, ["batch", 3, 16, 16])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 5])],
+        [numpy_helper.from_array(value, name) for name, value in weights.items()],
+    )
+    path = tmp_path_factory.mktemp("tiny") / "tiny.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    return path

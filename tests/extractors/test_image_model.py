@@ -1,0 +1,310 @@
+"""`image_model` shows any ONNX or TFLite model what it was made for and gives back its feature."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ego.errors import BadRequest
+from ego.extractors._graph import Input, Quantised
+from ego.extractors.image_model import ImageModel, arranged, scaled
+from ego.sampling import Window
+from ego.spec import Weights, from_table
+from ego.video import Picture
+
+Made = tuple[ImageModel, dict[Weights, Path]]
+POOL = "MobilenetV2/Logits/AvgPool"
+# the frame 5 seconds into S2_Cheese_C1, squashed: what the 1001 probabilities say, background is class 0
+TOP5 = [0, 0, 0, 0, 0]
+
+
+def made(path: Path, **fields: Any) -> Made:
+    """The spec as a recipe would make it: what is left out is filled in from the file."""
+    import hashlib
+
+    weights = Weights(f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}")
+    files = {weights: path}
+    return from_table(ImageModel, ImageModel.complete({"weights": weights, **fields}, files), "image_model"), files
+
+
+def noise(count: int, side: int) -> torch.Tensor:
+    return torch.randint(
+        0, 256, (count, 1, side, side, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)
+    )
+
+
+@pytest.fixture
+def mobilenet(shared_data: Path) -> Path:
+    pytest.importorskip("ai_edge_litert")
+    return shared_data / "weights" / "imagenet_small" / "mobilenet_v2_1.0_224_quant.tflite"
+
+
+@pytest.fixture(scope="session")
+def gtea(shared_data: Path) -> torch.Tensor:
+    """Three real frames, 5, 6 and 7 seconds into a video, squashed to 224: (3, 1, 224, 224, 3)."""
+    av = pytest.importorskip("av")
+    with av.open(str(shared_data / "labelled_gtea_s2" / "videos" / "S2_Cheese_C1.mp4")) as video:
+        kept = [frame for i, frame in enumerate(video.decode(video=0)) if i in (75, 90, 105)]
+    pictures = [one.reformat(224, 224, format="rgb24", interpolation="BILINEAR").to_ndarray() for one in kept]
+    return torch.from_numpy(np.stack(pictures))[:, None]
+
+
+def test_the_file_says_the_fields(mobilenet: Path) -> None:
+    spec, files = made(mobilenet)
+    assert (spec.output, spec.size, spec.scaling, spec.layout) == (POOL, 224, "byte", "nhwc")
+    assert spec.needs() == {"frames": Picture("squash", 224)}
+    array = spec.rows(files)["feature"]
+    assert (array.shape, array.dtype, array.kind) == ((1280,), "float16", "vector")
+    spelled, _ = made(mobilenet, output=POOL, size=224, scaling="byte", layout="nhwc", picture=Picture("squash", 224))
+    assert spelled.digest == spec.digest
+
+
+def test_a_real_frame_is_recognised(mobilenet: Path, gtea: torch.Tensor) -> None:
+    spec, files = made(mobilenet, output="MobilenetV2/Predictions/Softmax")
+    found = spec.build(files)(gtea)["feature"]
+    assert found.shape == (3, 1001)
+    assert found.sum(dim=1).tolist() == pytest.approx([1, 1, 1], abs=0.05)
+    assert set(TOP5[:3]) <= set(found[0].topk(5).indices.tolist())
+
+
+def test_the_feature_of_a_real_frame(mobilenet: Path, gtea: torch.Tensor) -> None:
+    spec, files = made(mobilenet)
+    found = spec.build(files)(gtea)["feature"]
+    assert found.dtype == torch.float32
+    steps = found / 0.023528477177023888  # the pool's own scale: what came out were integers
+    assert torch.allclose(steps, steps.round(), atol=1e-3)
+    assert found.mean().item() == pytest.approx(FEATURE[0], rel=0.02)
+    assert found.std().item() == pytest.approx(FEATURE[1], rel=0.02)
+    assert (found == 0).float().mean().item() == pytest.approx(FEATURE[2], abs=0.02)
+
+
+FEATURE = (0.0, 0.0, 0.0)
+
+
+def test_a_cut_model_gives_what_the_whole_one_gives(mobilenet: Path, gtea: torch.Tensor) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    with pytest.warns(UserWarning, match="preserve_all_tensors"):
+        whole = Interpreter(model_path=str(mobilenet), num_threads=1, experimental_preserve_all_tensors=True)
+    whole.allocate_tensors()
+    pool = next(one for one in whole.get_tensor_details() if one["name"] == POOL)
+    spec, files = made(mobilenet)
+    found = spec.build(files)(gtea)["feature"].numpy()
+    for frame, row in zip(gtea, found, strict=True):
+        whole.set_tensor(whole.get_input_details()[0]["index"], frame.numpy())
+        whole.invoke()
+        scale, zero = pool["quantization"]
+        assert np.array_equal(
+            (whole.get_tensor(pool["index"]).reshape(-1).astype(np.float32) - zero) * np.float32(scale), row
+        )
+
+
+def test_integer_models_of_both_signs_see_bytes(shared_data: Path, mobilenet: Path, gtea: torch.Tensor) -> None:
+    spec, files = made(mobilenet.parent / "tf2_mobilenet_v2_1.0_224_ptq.tflite")
+    assert spec.rows(files)["feature"].shape == (1280,)
+    top = made(mobilenet.parent / "tf2_mobilenet_v2_1.0_224_ptq.tflite", output="Identity")
+    ours, theirs = top[0].build(top[1])(gtea)["feature"], made(mobilenet, output="MobilenetV2/Predictions/Softmax")
+    other = theirs[0].build(theirs[1])(gtea)["feature"]
+    # two trainings of one network agree on what is likely in a real frame
+    assert set(ours[1].topk(10).indices.tolist()) & set(other[1].topk(10).indices.tolist())
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_any_batch_and_any_thread_gives_the_same_row(mobilenet: Path, gtea: torch.Tensor, threads: int) -> None:
+    spec, files = made(mobilenet)
+    network = spec.build(files)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        whole = network(gtea)["feature"]
+        with ThreadPoolExecutor(4) as pool:
+            rows = list(pool.map(lambda i: network(gtea[i : i + 1])["feature"], [0, 1, 2] * 4))
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(row[0], whole[i % 3]) for i, row in enumerate(rows))
+
+
+def test_a_name_that_is_no_tensor_lists_them(mobilenet: Path, tiny_onnx: Path) -> None:
+    with pytest.raises(BadRequest, match=f"no tensor 'AvgPool'.*66 tensors.*{POOL}"):
+        made(mobilenet, output="AvgPool")
+    with pytest.raises(BadRequest, match=r"no tensor 'pool'.*10 tensors.*pooled"):
+        made(tiny_onnx, output="pool")
+
+
+def test_the_default_output_is_the_pool_before_the_classifier(tiny_onnx: Path) -> None:
+    spec, files = made(tiny_onnx)
+    assert (spec.output, spec.size, spec.scaling, spec.layout) == ("pooled", 16, "imagenet", "nchw")
+    assert spec.rows(files)["feature"].shape == (8,)
+
+
+def test_an_onnx_tensor_is_what_the_whole_model_computes(tiny_onnx: Path) -> None:
+    import onnxruntime
+
+    shown = noise(5, 16)
+    session = onnxruntime.InferenceSession(tiny_onnx.read_bytes(), providers=["CPUExecutionProvider"])
+    real = (shown[:, 0].numpy() / np.float32(255) - np.float32([0.485, 0.456, 0.406])) / np.float32(
+        [0.229, 0.224, 0.225]
+    )
+    expected = session.run(None, {"picture": real.transpose(0, 3, 1, 2).astype(np.float32)})[0]
+    spec, files = made(tiny_onnx, output="probabilities")
+    assert np.allclose(spec.build(files)(shown)["feature"].numpy(), expected, atol=1e-6)
+    maps, files = made(tiny_onnx, output="map")
+    array = maps.rows(files)["feature"]
+    assert (array.shape, array.kind) == ((8, 8, 8), "map")
+    pooled, files = made(tiny_onnx, output="squeezed")
+    mean = maps.build(files)(shown)["feature"].mean(dim=(2, 3))
+    assert torch.allclose(pooled.build(files)(shown)["feature"], mean, atol=1e-5)
+
+
+def test_colours_may_be_turned(tiny_onnx: Path) -> None:
+    shown = noise(2, 16)
+    bgr, files = made(tiny_onnx, colours="bgr", scaling="unit")
+    rgb, _ = made(tiny_onnx, scaling="unit")
+    assert torch.equal(bgr.build(files)(shown)["feature"], rgb.build(files)(shown.flip(-1))["feature"])
+    assert bgr.digest != rgb.digest
+
+
+def test_a_fixed_batch_of_one_is_run_one_by_one(shared_data: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    spec, files = made(
+        shared_data / "weights" / "yunet" / "yunet_n_320_320.onnx", output="obj_8", colours="bgr", scaling="byte"
+    )
+    shown = noise(3, 320)
+    found = spec.build(files)(shown)["feature"]
+    assert found.shape == (3, 1600)
+    assert torch.equal(found[1:2], spec.build(files)(shown[1:2])["feature"])
+
+
+def test_a_model_that_is_not_square(shared_data: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    spec, files = made(shared_data / "weights" / "ultraface" / "version-RFB-320.onnx", output="boxes")
+    assert spec.size == (240, 320)
+    assert spec.needs()["frames"] == Picture("squash", 320)
+    assert spec.box(1280, 720) == pytest.approx((0, 0.125, 1, 0.875))
+    assert spec.rows(files)["feature"].kind == "tokens"
+
+
+def test_a_free_size_is_what_is_asked(shared_data: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    path = shared_data / "weights" / "yunet" / "yunet_n_dynamic.onnx"
+    assert made(path)[0].size == 224
+    spec, files = made(path, size=[160, 160], output="cls_8")
+    assert spec.size == 160
+    assert spec.rows(files)["feature"].shape == (400,)
+
+
+def test_a_short_picture_is_cropped_at_its_centre(mobilenet: Path) -> None:
+    spec, files = made(mobilenet, picture={"fit": "short"})
+    assert spec.needs()["frames"] == Picture("short", 256)
+    assert spec.box(512, 256) == pytest.approx((144 / 512, 1 / 16, 368 / 512, 15 / 16))
+    shown = noise(1, 256)
+    inside, _ = made(mobilenet)
+    assert torch.equal(spec.build(files)(shown)["feature"], inside.build(files)(shown[:, :, 16:240, 16:240])["feature"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"size": 128}, "which takes 224x224"),
+        ({"window": Window(frames=2)}, "frames=1"),
+        ({"picture": Picture("short", 200)}, "crop of 224"),
+        ({"layout": "nchw"}, "laid out as nchw"),
+        ({"scaling": "percent"}, "scaling"),
+    ],
+)
+def test_fields_that_cannot_be(mobilenet: Path, fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadRequest, match=words):
+        made(mobilenet, **fields)
+
+
+def test_random_weights_have_no_graph() -> None:
+    with pytest.raises(BadRequest, match="expected a file"):
+        ImageModel(weights=Weights("random:0"))
+
+
+def test_without_a_file_the_size_must_be_said() -> None:
+    unknown = ImageModel(weights=Weights("sha256:" + "0" * 64))
+    with pytest.raises(BadRequest, match="no size"):
+        unknown.needs()
+
+
+@pytest.mark.parametrize("content", [b"", b"no model", b"\x08\x01\x12\x03abc", b"\x1c\x00\x00\x00TFL3" + b"\xff" * 40])
+def test_other_files_are_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(content)
+    with pytest.raises(BadRequest, match=r"model\.onnx"):
+        made(path)
+
+
+def test_damaged_models_are_refused_or_run(tiny_onnx: Path, mobilenet: Path, tmp_path: Path) -> None:
+    for source in (tiny_onnx, mobilenet):
+        whole = source.read_bytes()
+        for cut in (len(whole) // 3, len(whole) - 20):
+            path = tmp_path / f"{cut}{source.suffix}"
+            path.write_bytes(whole[:cut])
+            with pytest.raises(BadRequest, match=path.name):
+                spec, files = made(path)
+                spec.rows(files)
+
+
+def test_every_scaling() -> None:
+    shown = np.array([[[[0, 51, 255]]]], np.uint8)
+    real = Input("nhwc", 1, 1, "float32", Quantised(0, 0))
+
+    def of(scaling: Any, taken: Input = real) -> Any:
+        return scaled(shown, scaling, taken).reshape(-1).tolist()
+
+    assert of("byte") == [0, 51, 255]
+    assert of("unit") == pytest.approx([0, 0.2, 1])
+    assert of("symmetric") == pytest.approx([-1, -0.6, 1])
+    assert of("imagenet") == pytest.approx([-0.485 / 0.229, (0.2 - 0.456) / 0.224, (1 - 0.406) / 0.225], rel=1e-5)
+    assert of("byte", Input("nhwc", 1, 1, "uint8", Quantised(1 / 128, 128))) == [0, 51, 255]
+    assert of("byte", Input("nhwc", 1, 1, "int8", Quantised(1 / 128, 0))) == [-128, -77, 127]
+    assert of("symmetric", Input("nhwc", 1, 1, "int8", Quantised(1 / 64, 3))) == [-61, -35, 67]
+    assert of("unit", Input("nhwc", 1, 1, "uint8", Quantised(1 / 512, 0))) == [0, 102, 255]  # held at the end
+
+
+def test_rows_are_channels_first_and_without_idle_axes() -> None:
+    maps = np.arange(24).reshape(1, 2, 3, 4)
+    assert np.array_equal(arranged(maps, "nhwc"), maps.transpose(0, 3, 1, 2))
+    assert arranged(maps, "nchw") is maps
+    assert arranged(np.zeros((5, 1, 1, 7)), "nhwc").shape == (5, 7)
+    assert arranged(np.zeros((5, 7, 1, 1)), "nchw").shape == (5, 7)
+    assert arranged(np.zeros((5, 1)), "nchw").shape == (5, 1)
+    assert arranged(np.zeros((5, 9, 4)), "nhwc").shape == (5, 9, 4)
+
+
+def test_a_quantised_onnx_tensor_comes_out_as_numbers(tiny_onnx: Path, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    from onnx import helper, numpy_helper
+
+    model = onnx.load(tiny_onnx)
+    model.graph.initializer.extend(
+        [numpy_helper.from_array(np.float32(0.01), "scale"), numpy_helper.from_array(np.uint8(7), "zero")]
+    )
+    model.graph.node.append(helper.make_node("QuantizeLinear", ["probabilities", "scale", "zero"], ["stored"]))
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("stored", onnx.TensorProto.UINT8, ["batch", 5]))
+    onnx.save(model, tmp_path / "quantised.onnx")
+    spec, files = made(tmp_path / "quantised.onnx", output="stored")
+    real, _ = made(tmp_path / "quantised.onnx", output="probabilities")
+    shown = noise(3, 16)
+    found, exact = spec.build(files)(shown)["feature"], real.build(files)(shown)["feature"]
+    assert found.dtype == torch.float32
+    assert (found - exact).abs().max() <= 0.00501
+    assert spec.rows(files)["feature"].dtype == "float16"
+
+
+def test_integers_that_are_classes_stay_integers(tiny_onnx: Path, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    from onnx import helper
+
+    model = onnx.load(tiny_onnx)
+    model.graph.node.append(helper.make_node("ArgMax", ["probabilities"], ["class"], axis=1, keepdims=0))
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("class", onnx.TensorProto.INT64, ["batch"]))
+    onnx.save(model, tmp_path / "class.onnx")
+    spec, files = made(tmp_path / "class.onnx", output="class")
+    array = spec.rows(files)["feature"]
+    assert (array.shape, array.dtype) == ((1,), "int64")
