@@ -5,7 +5,7 @@ Time is seconds on the container's own clock, kept as integer timestamps and the
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple
 
@@ -144,6 +144,8 @@ class Video:
     path: str = field(compare=False)
     header: Header | None = field(default=None, compare=False, repr=False)
     part: tuple[float, float] | None = field(default=None, compare=False)
+    stamp: tuple[int, int] | None = field(default=None, compare=False, repr=False)
+    """Bytes and mtime in nanoseconds when the digest was taken: a file that differs now is not this video."""
 
     def cut(self, start_seconds: float, stop_seconds: float) -> "Video":
         """The part of this video between two seconds of its own clock, as a video of its own."""
@@ -152,7 +154,7 @@ class Video:
         words = canonical_json({"video": self.digest, "seconds": [float(start_seconds), float(stop_seconds)]})
         digest = hashlib.sha256(words.encode()).hexdigest()
         name = f"{self.name}@{start_seconds:g}-{stop_seconds:g}"
-        return Video(digest, name, self.path, self.header, (float(start_seconds), float(stop_seconds)))
+        return replace(self, digest=digest, name=name, part=(float(start_seconds), float(stop_seconds)))
 
 
 @dataclass(frozen=True)

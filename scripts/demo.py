@@ -17,13 +17,16 @@ WIDTH, HEIGHT, FPS, SECONDS = 320, 180, 12, 9
 COUNTER, WALL, SKIN, STEEL = (150, 112, 78), (214, 208, 196), (224, 172, 138), (190, 196, 204)
 
 
-def frames() -> Iterator[NDArray[np.uint8]]:
-    """(HEIGHT, WIDTH, 3) pictures: a hand cuts, then reaches into a lit fridge, then pours into a pan."""
+def frames(head: float = 1.3) -> Iterator[NDArray[np.uint8]]:
+    """(HEIGHT, WIDTH, 3) pictures: a hand cuts, then reaches into a lit fridge, then pours into a pan.
+
+    `head` is how fast the head that sees it sways, in radians a second.
+    """
     for index in range(FPS * SECONDS):
         seconds = index / FPS
         image = Image.new("RGB", (WIDTH, HEIGHT), WALL)
         pen = ImageDraw.Draw(image)
-        sway = 6 * sin(seconds * 1.3)  # a head is never still
+        sway = 6 * sin(seconds * head)  # a head is never still
         pen.rectangle((0, 70 + sway, WIDTH, HEIGHT), COUNTER)
         (_cut, _open, _pour)[int(seconds / SECONDS * 3)](pen, seconds, sway)
         yield np.asarray(image)

@@ -24,11 +24,14 @@ def page() -> str:
     return "\n".join([OPENING, *sections])
 
 
-def _section(name: str, root: click.Context) -> str:
-    command = group.get_command(root, name)
+def _section(name: str, parent: click.Context, level: str = "##") -> str:
+    assert isinstance(parent.command, click.Group)
+    command = parent.command.get_command(parent, name)
     assert command is not None
-    with click.Context(command, info_name=name, parent=root, terminal_width=100) as context:
-        return f"## ego {name}\n\n```text\n{command.get_help(context)}\n```\n"
+    with click.Context(command, info_name=name, parent=parent, terminal_width=100) as context:
+        text = f"{level} {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n"
+        inner = command.list_commands(context) if isinstance(command, click.Group) else []
+        return "\n".join([text, *(_section(one, context, level + "#") for one in inner)])
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -44,6 +45,7 @@ def _load(name: str, path: Path) -> ModuleType:
 
 
 readable = _load("readable", Path(__file__).parent / "media" / "readable.py")
+asking = _load("asking", Path(__file__).parent / "media" / "asking.py")
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +58,12 @@ def readable_video() -> Callable[..., Path]:
 def read_number() -> Callable[..., int | None]:
     """`read_number(picture)`: the number a picture says, None where it cannot be read."""
     return readable.read_number
+
+
+@pytest.fixture(scope="session")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A small drawn data set that a mean colour solves: `.data`, `.recipe` and a filled `.store` (see colours.py)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        module = _load("colours", Path(__file__).parent / "pipeline" / "colours.py")
+        return module.draw(tmp_path_factory.mktemp("colours"))

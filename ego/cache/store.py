@@ -226,6 +226,11 @@ class FeatureStore:
         return self._first.sweep()
 
     @property
+    def places(self) -> tuple[str, ...]:
+        """The folders of this store: what opens it again, in another process too."""
+        return tuple(str(place) for place in self._places)
+
+    @property
     def place(self) -> Path:
         """The folder that is written to."""
         return self._first.root

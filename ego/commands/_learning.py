@@ -110,10 +110,10 @@ def tell(finished: "Finished", as_json: bool) -> None:
             click.echo(json.dumps({**row, "run": str(finished.folder)}))
         return
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     figures = list(dict.fromkeys(name for row in rows for name in row["figures"]))
-    table = Table("fold", "split", "task", "clips", *(name.replace("_", " ") for name in figures))
+    table = Table(Column("fold", no_wrap=True), "split", "task", "clips", *(name.replace("_", " ") for name in figures))
     for number, row in enumerate(rows):
         cells = [f"{row['figures'][name]:.1%}" if name in row["figures"] else "" for name in figures]
         last = number + 1 == len(rows) or rows[number + 1]["fold"] != row["fold"]

@@ -93,7 +93,8 @@ class Backbone(Network):
     def build(self, files: Files) -> nn.Module:
         """The whole network; its parameters lie under `model.` and are named as in the published file."""
         model = load(self._make(None), self.weights, files)
-        return Tapped(model, self.prepare(), {tap: self._array(tap) for tap in self.taps}, self.arrange, self.precision)
+        taps = {tap: self._array(tap) for tap in self.taps}
+        return Tapped(model, self.prepare(), taps, self.arrange, self.precision).eval()
 
     def tail(self, tap: str, files: Files) -> nn.Module:
         """The network above a stored end point: forward(rows (B, *shape)) gives the taps above it."""
@@ -105,7 +106,7 @@ class Backbone(Network):
                 f"one of them, of: {', '.join(self.end_points)}"
             )
         model = load(self._make(tap), self.weights, files, above=True)
-        return Tapped(model, Restored(self, tap), taps, self.arrange, self.precision)
+        return Tapped(model, Restored(self, tap), taps, self.arrange, self.precision).eval()
 
     def _array(self, tap: str) -> str:
         return "feature" if len(self.taps) == 1 else tap

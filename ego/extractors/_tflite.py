@@ -4,6 +4,7 @@ Cutting makes an inner tensor an ordinary output: nothing above it is computed a
 preserved. On a CPU one frame at a time is as fast as a batch, and the file's batch size stays as it is.
 """
 
+import struct
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,7 +69,7 @@ def read(path: Path, layout: Layout | None) -> TFLite:
         nodes = list(_nodes(content, graph, names))
         source, output = int(graph.Inputs(0)), int(graph.Outputs(0))
         taken = _input(path.name, graph.Tensors(source), layout)
-    except (IndexError, ValueError, TypeError, AttributeError, UnicodeDecodeError) as error:
+    except (IndexError, ValueError, TypeError, AttributeError, struct.error) as error:
         if isinstance(error, BadRequest):
             raise
         raise BadRequest(f"{path.name} is a damaged TFLite file ({error}); fetch it again") from error

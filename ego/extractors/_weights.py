@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from ego.errors import BadRequest
 from ego.fields import Weights
@@ -93,13 +95,11 @@ def read(path: Path) -> Tensors:
 def _open(path: Path) -> Any:
     try:
         if _is_safetensors(path):
-            from safetensors.torch import load_file
-
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise BadRequest(f"the weights file {path} is gone; put it back or name another") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError, SafetensorError) as error:
         raise BadRequest(
             f"{path.name} does not open as plain tensors ({_first_line(error)}); other pickles (such as Caffe2 .pkl "
             "files) can run code and are not opened: where you trust the file, save its state dict as .safetensors"

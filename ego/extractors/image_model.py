@@ -104,7 +104,7 @@ class ImageModel(Network):
 
     def build(self, files: Files) -> nn.Module:
         """(B, 1, H, W, 3) uint8 -> (B, *shape); it has no parameters and cannot be trained."""
-        return Seen(self, _graph(files[self.weights], self.layout))
+        return Seen(self, _graph(files[self.weights], self.layout)).eval()
 
     @property
     def _sides(self) -> tuple[int, int]:

@@ -25,7 +25,7 @@ class MeanRGB(Network):
 
     def build(self, files: Files) -> torch.nn.Module:
         """A module without weights: (B, T, H, W, 3) uint8 -> (B, 3) float32."""
-        return _Mean()
+        return _Mean().eval()
 
 
 class _Mean(torch.nn.Module):

@@ -18,11 +18,11 @@ class Linear(Head):
     """A linear layer for each task over the concatenated means of the named features.
 
     Rows of a clip are averaged, maps over their positions too. `norm` puts each feature on one
-    scale first: `batch` by the mean and deviation of each number over clips (no learnt scale, as
-    in linear probes of self-supervised networks), `layer` within each clip.
+    scale first, with nothing learnt: `layer` by the mean and deviation within each clip, `batch` by
+    those of each number over clips (as linear probes of self-supervised networks do).
     """
 
-    norm: Literal["batch", "layer", "none"] = "batch"
+    norm: Literal["layer", "batch", "none"] = "layer"
     dropout: float = 0.0
 
     def __post_init__(self) -> None:

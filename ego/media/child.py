@@ -96,8 +96,7 @@ class Film:
         self._server, self._request = server, request
         self._wire, self._ring = server._wire, server._ring
         self._pending: deque[tuple[Message, Future[None] | None]] = deque()
-        self._free = 0
-        self._slot = 0
+        self._free: list[int] = []  # the slot last let go of is used next: it is still in the processor's cache
         self._began = time.monotonic()
         self._began_cpu = _cpu_seconds()
 
@@ -136,7 +135,7 @@ class Film:
     def _prepare(self, painter: Painter, base: Fraction) -> None:
         slots = painter.layout.slots(self._request["ring_bytes"])
         self._ring.reserve(painter.layout, slots)
-        self._free = slots
+        self._free = list(range(slots))
         self._server._say({"is": "open", "sizes": painter.layout.sizes, "slots": slots, "time_base": str(base)})
 
     def _deliver_one(self, index: int, shot: Shot, stop: int, wanted: list[int], painter: Painter) -> None:
@@ -152,18 +151,17 @@ class Film:
 
     def _acquire(self) -> int:
         """The next slot; waits until the consumer has let go of one."""
-        while self._free == 0:
+        while not self._free:
             self._flush(0)
             self._listen(wait=True)
-        self._free -= 1
-        self._slot = (self._slot + 1) % self._ring.slots
-        return self._slot
+        return self._free.pop()
 
     def _listen(self, wait: bool) -> None:
         while (word := self._wire.receive(None if wait else 0)) is not None:
             if word["do"] == "stop":
                 raise Stopped
-            self._free += word["do"] == "free"
+            if word["do"] == "free":
+                self._free.append(word["slot"])
             wait = False
 
     def _flush(self, keep: int) -> None:

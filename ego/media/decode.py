@@ -166,8 +166,7 @@ class Decoder:
                     continue
                 yield film.frame(child, message)
                 if message["slot"] >= 0:
-                    child.tell({"do": "free"})
-            self._busy = False
+                    child.tell({"do": "free", "slot": message["slot"]})
         except Lost:
             self._child, self._busy = None, False
             raise
@@ -183,6 +182,7 @@ class Decoder:
         """The child's next word that is not just a sign of life; its bugs are raised here."""
         while True:
             message = child.hear()
+            self._busy &= message["is"] in ("open", "frame", "busy")
             if message["is"] == "request":
                 raise BadRequest(message["why"])
             if message["is"] == "bug":

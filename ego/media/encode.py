@@ -56,6 +56,8 @@ def encode(
     or (n, channels), and their rate in Hz. What the codec or container cannot hold is a BadRequest.
     """
     target = Path(path)
+    if codec == "libsvtav1":
+        os.environ.setdefault("SVT_LOG", "1")  # its library prints its settings otherwise
     beside = target.with_name(f".{target.stem[:100]}.{os.getpid()}.part{target.suffix}")
     try:
         with av.open(str(beside), "w") as container:
@@ -98,9 +100,10 @@ def _picture_stream(
     b_frames: int,
     pixel_format: str,
 ) -> VideoStream:
-    stream = container.add_stream(codec, rate=rate)
-    if not isinstance(stream, VideoStream):
+    if av.codec.Codec(codec, "w").type != "video":
         raise BadRequest(f"got codec {codec!r}, expected one for pictures such as libx264")
+    stream = container.add_stream(codec, rate=rate)
+    assert isinstance(stream, VideoStream)
     stream.height, stream.width = first.shape[:2]
     stream.pix_fmt = pixel_format
     stream.gop_size = gop

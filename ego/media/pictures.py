@@ -36,23 +36,23 @@ class Painter:
 
     def paint(self, frame: VideoFrame, wanted: Sequence[int], slot: Sequence[NDArray[np.uint8]]) -> None:
         """Writes the wanted pictures of a decoded frame into the views of a slot."""
-        native = self._tool(-1).reformat(_plain(frame), format="rgb24", threads=1)
+        native = self._tool("native").reformat(_plain(frame), format="rgb24", threads=1)
         for number in wanted:
             width, height = self._targets[number]
-            picture = native
-            if (width, height) != self._native:
-                picture = self._tool(number).reformat(
-                    native, width, height, interpolation=Interpolation.BILINEAR, threads=1
-                )
+            picture = native if (width, height) == self._native else self._scaled(native, number, width, height)
             slot[number][:] = np.rot90(pixels(picture), self._quarters)
 
-    def _tool(self, number: int) -> VideoReformatter:
-        """This thread's scaler for a size: kept, since setting one up costs more than using it."""
-        tools = self._local.__dict__.setdefault("tools", {})
-        if number not in tools:
-            tools[number] = VideoReformatter()
-        found: VideoReformatter = tools[number]
-        return found
+    def _scaled(self, native: VideoFrame, number: int, width: int, height: int) -> VideoFrame:
+        """The picture in another size, by way of planes: the same pixels as straight to RGB, in half the time."""
+        planes = self._tool("scale", number).reformat(
+            native, width, height, format="gbrp", interpolation=Interpolation.BILINEAR, threads=1
+        )
+        return self._tool("pack", number).reformat(planes, format="rgb24", threads=1)
+
+    def _tool(self, deed: str, number: int = 0) -> VideoReformatter:
+        """This thread's converter for a deed and a size: kept, since setting one up costs more than using it."""
+        tools: dict[tuple[str, int], VideoReformatter] = self._local.__dict__.setdefault("tools", {})
+        return tools.setdefault((deed, number), VideoReformatter())
 
 
 def pixels(frame: VideoFrame) -> NDArray[np.uint8]:

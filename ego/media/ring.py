@@ -46,12 +46,11 @@ class Ring:
     def __init__(self, descriptor: int, writable: bool) -> None:
         self._descriptor, self._writable = descriptor, writable
         self._memory: mmap.mmap | None = None
-        self.layout = Layout(())
-        self.slots = 0
+        self._layout = Layout(())
 
     def reserve(self, layout: Layout, slots: int) -> None:
         """Makes room for `slots` slots of this layout; what the ring held before is void."""
-        self.layout, self.slots = layout, slots
+        self._layout = layout
         needed = layout.slot_bytes * slots
         size = os.fstat(self._descriptor).st_size
         if size < needed:
@@ -64,4 +63,4 @@ class Ring:
     def views(self, slot: int) -> list[NDArray[np.uint8]]:
         """The pictures of a slot; read-only where the ring is."""
         assert self._memory is not None
-        return self.layout.views(self._memory, slot)
+        return self._layout.views(self._memory, slot)

@@ -9,7 +9,7 @@ RGB). So it serves a video only when
   depends on the file alone, never on timing;
 - the container (demuxed by PyAV) states a timestamp for every packet, none is marked to be
   discarded, and decord's count, times and size agree with it;
-- the pixel format is one whose RGB is bit for bit PyAV's (8-bit 4:2:0), without rotation.
+- the pixel format is one whose RGB is bit for bit PyAV's (8-bit 4:2:0 of even width and height), without rotation.
 
 Anything else, and any word of damage in FFmpeg's log, is PyAV's. Reopening decord at the next wanted frame
 was weighed and left: each opening reads the whole file for its index, and what was read ahead is
@@ -123,6 +123,8 @@ def survey(path: str, beat: Beat) -> Survey:
         first = first_picture(container, stream, path)
         if upright_turn(first) or first.format.name not in PIXEL_FORMATS:
             raise Unfit(f"decord's colours or rotation differ for {first.format.name} turned {upright_turn(first)}")
+        if first.width % 2 or first.height % 2:
+            raise Unfit(f"decord's colours differ for an odd size such as {first.width}x{first.height}")
         room = READ_AHEAD_BYTES // (first.width * first.height * 3)
         if stream.frames > room:
             raise Unfit(_too_long(room))

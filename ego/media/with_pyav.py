@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator
 
 import av
+from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -29,7 +30,6 @@ class PyAVSource:
     def __init__(self, path: str, threads: int, log: ErrorLog, beat: Beat, part_start: float | None, gpu: bool) -> None:
         self.decoder = "nvdec" if gpu else "pyav"
         self._path, self._threads, self._log, self._beat = path, threads, log, beat
-        self._hwaccel = _cuda() if gpu else None
         self.corrupt = 0
         self._damage: float | None = None  # where a decoding error was; it may spoil all until a later key frame
         self._packets_seen = 0
@@ -81,7 +81,7 @@ class PyAVSource:
         self._container.close()
 
     def _open(self) -> None:
-        self._container = open_container(self._path, self._hwaccel)
+        self._container = _open_on_gpu(self._path) if self.decoder == "nvdec" else open_container(self._path)
         self._stream = picture_stream(self._container, self._path)
         self._stream.thread_type = "AUTO"
         self._stream.codec_context.thread_count = self._threads
@@ -166,11 +166,13 @@ class PyAVSource:
         return f"{name_of(self._path)} holds no picture"
 
 
-def _cuda() -> object:
-    """PyAV's handle of the GPU decoder; BadRequest where there is none."""
+def _open_on_gpu(path: str) -> InputContainer:
+    """The container with NVIDIA's decoder behind its streams; BadRequest where there is none."""
+    open_container(path).close()  # a bad file is a BadVideo, with or without a GPU
     try:
-        return av.codec.hwaccel.HWAccel("cuda", allow_software_fallback=False)
-    except (av.error.FFmpegError, RuntimeError, ValueError) as error:
+        return open_container(path, av.codec.hwaccel.HWAccel("cuda", allow_software_fallback=False))
+    except (BadVideo, av.error.FFmpegError, RuntimeError, ValueError) as error:
         raise BadRequest(
-            f"got --decoder nvdec, but no NVIDIA decoder can be opened here ({say(error)}); use --decoder auto"
+            f"got decoder nvdec, but NVIDIA's cannot be opened here ({say(error.__cause__ or error)}); "
+            "use --decoder auto"
         ) from error

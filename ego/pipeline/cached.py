@@ -141,9 +141,7 @@ def read_columns(
     return columns
 
 
-def _chosen(
-    problem: Problem, packed: Pack, places: Mapping[str, int], rows: int
-) -> tuple[Indices, Indices, Indices]:
+def _chosen(problem: Problem, packed: Pack, places: Mapping[str, int], rows: int) -> tuple[Indices, Indices, Indices]:
     """(seen, starts, counts) of a `Column`: the rows of each clip, one clip after the other."""
     found = []
     for clip in problem.clips:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 FRESH_SECONDS = 2.0
@@ -52,4 +53,5 @@ def _remember(note: Path, facts: list[int | str], digest: str) -> None:
         aside.write_text(json.dumps({"facts": facts, "sha256": digest}))
         os.replace(aside, note)
     except OSError:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink()

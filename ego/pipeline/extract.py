@@ -17,12 +17,16 @@ from ego.cache.key import FeatureKey
 from ego.cache.store import FeatureStore
 from ego.errors import BadRequest
 from ego.extractors._base import Extractor, Files, Network
+from ego.media.decode import Choice
 from ego.pipeline.jobs import Advance, Job, Outcome, shares
 from ego.pipeline.jobs import work as work
 from ego.pipeline.lanes import Lane
 from ego.pipeline.run import Run
 from ego.pipeline.scan import Failure
 from ego.video import Video
+
+SHARE_SECONDS = 300.0
+"""How much video a worker takes at a time, where videos are short."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Settings:
     device: str = "auto"
     batch: int | None = None
     workers: int | None = None
-    decoder: str = "auto"
+    decoder: Choice = "auto"
 
 
 def extract(
@@ -43,7 +47,7 @@ def extract(
     device: str = "auto",
     batch: int | None = None,
     workers: int | None = None,
-    decoder: str = "auto",
+    decoder: Choice = "auto",
     jobs_at_once: int = 1,
     executor: Executor | None = None,
 ) -> Iterator[Advance | Outcome]:
@@ -55,7 +59,9 @@ def extract(
     """
     settings = Settings(device, batch, workers, decoder)
     if executor is not None:
-        waiting = [executor.submit(_whole_share, share, store.places, files, settings) for share in shares(jobs)]
+        waiting = [
+            executor.submit(_whole_share, share, store.places, files, settings) for share in shares(jobs, SHARE_SECONDS)
+        ]
         for future in as_completed(waiting):
             yield from future.result()
     elif jobs_at_once > 1 and len(jobs) > 1:

@@ -47,6 +47,9 @@ def fetch(file: WeightFile, into: Path) -> Iterator[Progress]:
     aside = into / f".{file.name}.{os.getpid()}.part"
     try:
         into.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadRequest(f"the folder {into} cannot be made: {error.strerror}; name another with --into") from error
+    try:
         yield from _download(file, aside)
         os.replace(aside, target)
     except urllib.error.HTTPError as error:

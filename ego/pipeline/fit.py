@@ -1,17 +1,18 @@
 """`ego fit-heads`: clips -> keys -> rows in memory -> head -> the loop -> a run. No pixel is decoded."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
+from torch import nn
 
 from ego.cache.store import FeatureStore
 from ego.errors import BadRequest
-from ego.heads._base import Head, Tasks
-from ego.heads._train import Clips, Step, Stream, Training, begin, predict, train
+from ego.heads._base import Head
+from ego.heads._train import Clips, Step, Stream, begin, predict, train
 from ego.pipeline import cached, runs
 from ego.pipeline.clips import Problem, problem
 from ego.pipeline.recipe import Recipe
@@ -21,7 +22,7 @@ from ego.video import Array
 
 @dataclass(frozen=True)
 class Trained:
-    """One step of one fold, or an epoch's last."""
+    """One step of one fold."""
 
     fold: str
     step: Step
@@ -101,34 +102,44 @@ def check_learnable(learnt: Problem) -> None:
 
 def _fold(
     name: str, plan: runs.Plan, clips: cached.CachedClips, shapes: Mapping[str, Array], device: str
-) -> "Iterator[Trained] | Any":
-    """Trains one fold and returns its FoldResult."""
-    splits = plan.problem.folds[name]
-    tasks, training = plan.problem.tasks, plan.training
-    chosen = clips.only(splits["train"])
-    whole = chosen.batch(np.arange(len(chosen)))
-    module = plan.head.solve(whole, shapes, tasks)
-    log: list[dict[str, Any]] = []
-    if module is None:
-        module = begin(plan.head, shapes, tasks, training)
-        for step in run_loop(module, plan.head, tasks, chosen, training, device, log):
-            yield Trained(name, step)
-    predictions = {split: predict(module, clips.only(some), list(tasks), device) for split, some in splits.items()}
-    return runs.FoldResult(name, module, log, predictions)
+) -> Generator[Trained, None, runs.FoldResult]:
+    """Trains one fold in closed form or by the loop, and returns its result."""
+    tasks = plan.problem.tasks
+    chosen = clips.only(plan.problem.folds[name]["train"])
+    module = plan.head.solve(chosen.batch(np.arange(len(chosen))), shapes, tasks)
+    if module is not None:
+        return result(name, plan, module, clips, device, [])
+    module = begin(plan.head, shapes, tasks, plan.training)
+    log = yield from run_loop(name, plan, module, chosen, device)
+    return result(name, plan, module, clips, device, log)
+
+
+class Narrowed(Clips, Protocol):
+    """Clips of a problem that can be narrowed to some of them."""
+
+    def only(self, chosen: NDArray[np.int64]) -> Clips:
+        """The same clips narrowed to these."""
 
 
 def run_loop(
-    module: torch.nn.Module,
-    head: Head,
-    tasks: Tasks,
-    clips: Clips,
-    training: Training,
-    device: str,
-    log: list[dict[str, Any]],
-) -> Iterator[Step]:
-    """Every step of training on one stream; `log` gets a line for each."""
-    for step in train(module, head, tasks, [Stream(clips, tuple(tasks))], training, device):
-        log.append({"step": step.step, "epoch": step.epoch, "loss": step.loss})
-        yield step
-    for line in log:
-        line["loss"] = float(line["loss"])  # read from the device once, at the end
+    fold: str, plan: runs.Plan, module: nn.Module, clips: Clips, device: str
+) -> Generator[Trained, None, list[dict[str, Any]]]:
+    """Trains a module on one stream of clips, yields every step and returns the log."""
+    tasks = plan.problem.tasks
+    steps = []
+    for step in train(module, plan.head, tasks, [Stream(clips, tuple(tasks))], plan.training, device):
+        steps.append(step)
+        yield Trained(fold, step)
+    # losses are read from the device once, at the end
+    return [{"step": step.step, "epoch": step.epoch, "loss": float(step.loss)} for step in steps]
+
+
+def result(
+    name: str, plan: runs.Plan, module: nn.Module, clips: Narrowed, device: str, log: list[dict[str, Any]]
+) -> runs.FoldResult:
+    """What a trained module says of every split of its fold."""
+    splits = plan.problem.folds[name]
+    predictions = {
+        split: predict(module, clips.only(some), list(plan.problem.tasks), device) for split, some in splits.items()
+    }
+    return runs.FoldResult(name, module, log, predictions)

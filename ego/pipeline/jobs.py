@@ -102,7 +102,7 @@ def work(
     return sorted(jobs, key=lambda job: -job.seconds)
 
 
-def shares(jobs: Sequence[Job], share_seconds: float = 300.0) -> Iterator[list[Job]]:
+def shares(jobs: Sequence[Job], share_seconds: float) -> Iterator[list[Job]]:
     """Jobs in the portions one worker takes: a long video alone, short ones until they fill minutes."""
     share: list[Job] = []
     total = 0.0

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ego.errors import BadRequest
 from ego.extractors._base import Network
 from ego.heads._base import Batch, Tensors, slot
-from ego.media.decode import Decoder
+from ego.media.decode import Decoded, Decoder
 from ego.pipeline.cached import CachedClips, feature_name
 from ego.pipeline.clips import Indices, Problem, moments
 from ego.pipeline.windows import Shown, nearest_windows
@@ -67,8 +67,11 @@ def _stack(clips: Sequence[Sequence[NDArray[np.uint8]]], count: int) -> Tensor:
     return torch.from_numpy(np.stack([np.stack([*clip, *[clip[-1]] * (count - len(clip))]) for clip in clips]))
 
 
-def decode(problem: Problem, extractor: Network, decoder: Decoder, rows: int) -> list[list[Shown]]:
-    """The windows of every clip: `rows` of each part, evenly spaced; each video is decoded once."""
+def decode(
+    problem: Problem, extractor: Network, decoder: Decoder, rows: int
+) -> tuple[list[list[Shown]], dict[str, Decoded]]:
+    """The windows of every clip (`rows` of each part, evenly spaced), and how each video was decoded, once."""
+    facts = {}
     found: list[list[Shown]] = [[] for _ in problem.clips]
     order = sorted(range(len(problem.clips)), key=lambda i: problem.clips[i].video.digest)
     for digest, group in groupby(order, key=lambda i: problem.clips[i].video.digest):
@@ -77,10 +80,11 @@ def decode(problem: Problem, extractor: Network, decoder: Decoder, rows: int) ->
         shown = nearest_windows(
             decoder, problem.videos[digest], extractor, problem.readings.get(digest, {}), np.concatenate(wanted)
         )
+        facts[digest] = decoder.decoded
         ends = np.cumsum([len(one) for one in wanted])
         for i, stop, one in zip(indices, ends, wanted, strict=True):
             found[i] = shown[stop - len(one) : stop]
-    return found
+    return found, facts
 
 
 def _spans(clip: Clip) -> Sequence[tuple[float, float]]:

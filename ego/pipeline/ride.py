@@ -1,6 +1,5 @@
 """A ride is one video's way through a run: its frames go in, its entries come out."""
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -10,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from ego.cache.store import FeatureStore, Writer
+from ego.cache.store import FeatureStore
 from ego.extractors._base import Block, Extractor, Files, Network, Rows, Tracker
 from ego.media.decode import Frame, Look
 from ego.pipeline.jobs import Job, Outcome, pictures_of, spans_of
 from ego.pipeline.lanes import Lane, Pixels
-from ego.pipeline.scan import header_facts
+from ego.pipeline.staged import Staged, check_unchanged, remember
 from ego.sampling import GridCutter, Row, SpanCutter, cutter
-from ego.video import Array, Picture, slack_seconds
+from ego.video import Picture, slack_seconds
 
 BLOCK_BYTES = 16 * 2**20
 
@@ -36,7 +35,7 @@ class Ride:
         self.started = time.monotonic()
         self._held: dict[Picture, dict[int, Pixels]] = {}
         self._pts: dict[int, int] = {}
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, Staged] = {}
         self._riders: list[NetworkRider | TrackerRider] = []
         slack = slack_seconds(job.video.header.time_base) if job.video.header else 0.0
         for extractor in job.extractors:
@@ -46,10 +45,10 @@ class Ride:
             if isinstance(extractor, Network):
                 lane = lanes[extractor.digest]
                 self._riders.append(NetworkRider(self, lane, cut, give))
-                self._entries[extractor.digest] = Entry(extractor, lane.arrays)
+                self._entries[extractor.digest] = Staged(extractor, lane.arrays)
             elif isinstance(extractor, Tracker):
                 self._riders.append(TrackerRider(self, extractor, cut, give, files, device))
-                self._entries[extractor.digest] = Entry(extractor, extractor.rows(files))
+                self._entries[extractor.digest] = Staged(extractor, extractor.rows(files))
 
     @property
     def looks(self) -> list[Look]:
@@ -86,9 +85,9 @@ class Ride:
         return first, last, self._pts[first], self._pts[last]
 
     def _release(self, oldest: int) -> None:
-        for held in (self._pts, *self._held.values()):
-            while held and (first := next(iter(held))) < oldest:
-                del held[first]
+        _drop(self._pts, oldest)
+        for pictures in self._held.values():
+            _drop(pictures, oldest)
 
     def expect(self, extractor: Extractor, rows: int) -> None:
         """Counts rows on their way; the ride is complete when as many have arrived."""
@@ -131,9 +130,10 @@ class Ride:
     def publish(self, store: FeatureStore, about: Mapping[str, Any]) -> Outcome:
         """Makes the entries visible, or notes the failure; nothing half written stays."""
         video = self.job.video
-        if self.failed is None:
-            remember(store, self.job)
+        remember(store, video)
         states, rows = set(), {}
+        if self.failed is None:
+            check_unchanged(video)
         for entry in self._entries.values():
             if self.failed is None:
                 states.add(entry.publish(store, self.job, about))
@@ -150,47 +150,10 @@ class Ride:
             entry.discard()
 
 
-def remember(store: FeatureStore, job: Job) -> None:
-    """Notes the video's name, size and probe facts in the store, for colleagues and for `show`."""
-    video = job.video
-    facts = os.stat(video.path)
-    about = header_facts(video.header)
-    store.remember_video(video.digest, name=video.name, size=facts.st_size, mtime_ns=facts.st_mtime_ns, facts=about)
-
-
-class Entry:
-    """One entry in the making."""
-
-    def __init__(self, extractor: Extractor, arrays: Mapping[str, Array]) -> None:
-        self.extractor, self.arrays = extractor, arrays
-        self.expected = self.done = 0
-        self.closed = isinstance(extractor, Network)  # a tracker says itself when it has ended
-        self._writer: Writer | None = None
-
-    def append(self, store: FeatureStore, job: Job, rows: Rows) -> None:
-        """Stages rows; the first opens the writer."""
-        if self._writer is None:
-            self._writer = store.writing(job.key(self.extractor), self.arrays, self.extractor)
-        self._writer.append({"time": rows.time, "source": rows.source, **rows.arrays})
-
-    def publish(self, store: FeatureStore, job: Job, about: Mapping[str, Any]) -> str:
-        """`stored`, `exists`, or `absent` where there was nothing to extract."""
-        if self._writer is not None:
-            return self._writer.publish(about)
-        window = self.extractor.window
-        reason = (
-            f"the video has no {window.at}"
-            if window.at != "grid"
-            else f"the video is shorter than one whole window of {window.frames} frames"
-        )
-        store.absent(job.key(self.extractor), self.arrays, reason, about, self.extractor)
-        return "absent"
-
-    def discard(self) -> None:
-        """Drops what is staged."""
-        if self._writer is not None:
-            self._writer.discard()
-            self._writer = None
+def _drop(held: dict[int, Any], oldest: int) -> None:
+    """Frames come in order: the first to drop lie first."""
+    while held and (first := next(iter(held))) < oldest:
+        del held[first]
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ import ego
 from ego.cache.store import FeatureStore
 from ego.errors import BadVideo, EgoError
 from ego.extractors._base import Extractor, Files, Rows
-from ego.media.decode import Decoded, Decoder
+from ego.media.decode import Choice, Decoded, Decoder
 from ego.pipeline.jobs import Advance, Job, Outcome
 from ego.pipeline.lanes import Batch, Lane
 from ego.pipeline.ride import Ride, Stopped, Tracked
@@ -57,7 +57,7 @@ class Run:
         lanes: Mapping[str, Lane],
         device: str,
         workers: int,
-        decoder: str,
+        decoder: Choice,
     ) -> None:
         self._jobs, self._store, self._files, self._lanes, self._device = jobs, store, files, lanes, device
         self._decoder = Decoder(decoder)
@@ -168,7 +168,6 @@ class Run:
         """Publishes a ride whose last row has arrived."""
         if not ride.complete:
             return
-        self._rides.pop(id(ride), None)
         about = self._about.pop(id(ride))
         with _written(self._store):
             try:
@@ -176,6 +175,7 @@ class Run:
             except BadVideo as error:
                 ride.failed = str(error)
                 outcome = ride.publish(self._store, about)
+        self._rides.pop(id(ride), None)
         yield outcome
 
     def stop(self) -> None:
@@ -199,12 +199,13 @@ def about_run(decoded: Decoded | None, device: str, video: Video) -> dict[str, A
         "torch": torch.__version__,
         "numpy": np.__version__,
         "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
-        "video_name": video.name,
+        "video": video.name,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     if video.part is not None:
         facts["part_seconds"] = list(video.part)
     if decoded is not None:
+        facts["time_base"] = str(decoded.time_base)
         facts["decoded"] = {
             name: str(value) if isinstance(value, Fraction) else value
             for name, value in dataclasses.asdict(decoded).items()

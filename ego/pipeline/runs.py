@@ -1,12 +1,12 @@
 """The folder of one run: what was learnt from what, its weights, figures and predictions; written once and whole.
 
-    runs/<digest16>/
-        recipe.toml          the recipe's text
-        run.json             every spec, key and setting, and what it ran on
-        weights[-N].safetensors   one a fold, in the order of run.json; metadata say what it was trained on
-        metrics.json         figures by fold, split and task, and pooled over folds
-        log.jsonl            one line a training step or epoch
-        predictions.parquet  one line a clip, fold, split and task
+runs/<digest16>/
+    recipe.toml          the recipe's text
+    run.json             every spec, key and setting, and what it ran on
+    weights[-N].safetensors   one a fold, in the order of run.json; metadata say what it was trained on
+    metrics.json         figures by fold, split and task, and pooled over folds
+    log.jsonl            one line a training step or epoch
+    predictions.parquet  one line a clip, fold, split and task
 """
 
 import hashlib
@@ -165,7 +165,7 @@ def _fill(folder: Path, plan: Plan, folds: Sequence[FoldResult], recipe: Mapping
 
 
 def _write_weights(path: Path, plan: Plan, fold: FoldResult) -> None:
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     trained_on = [
         [plan.problem.clips[i].video.digest, [list(part) for part in plan.problem.clips[i].parts]]
@@ -173,7 +173,7 @@ def _write_weights(path: Path, plan: Plan, fold: FoldResult) -> None:
     ]
     about = {"run": plan.digest, "fold": fold.name, "head": plan.head.describe(), "trained_on": trained_on}
     tensors = {key: tensor.contiguous() for key, tensor in fold.module.cpu().state_dict().items()}
-    save_file(tensors, path, metadata={"ego": canonical_json(about)})
+    path.write_bytes(save(tensors, metadata={"ego": canonical_json(about)}))
 
 
 def _write_predictions(path: Path, problem: Problem, folds: Sequence[FoldResult]) -> None:

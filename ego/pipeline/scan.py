@@ -100,7 +100,7 @@ def scan(
                     continue
                 remembered = (scanned.digest, scanned.header)
                 memory.remember(where, size, mtime, scanned)
-            yield Video(remembered[0], name, where, remembered[1])
+            yield Video(remembered[0], name, where, remembered[1], stamp=(size, mtime))
 
 
 def _facts(path: Path | str) -> tuple[str, str, int, int] | Failure:

@@ -1,10 +1,10 @@
 """What a store holds and what it misses, entry by entry and in sum."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ego.cache.key import FeatureKey
+from ego.cache.notes import Failure
 from ego.cache.store import FeatureStore
 from ego.errors import BrokenEntry
 from ego.extractors._base import Extractor
@@ -35,22 +35,50 @@ def entries(
 ) -> Iterator[EntryState]:
     """Every entry and failure of the store; with videos and extractors named, those pairs, `missing` ones too.
 
-    With only one of the two named, what the store knows of them. Opens the markers of stored entries.
+    With only one of the two named, what the store knows of them. Opens the markers of stored entries;
+    `seconds` is from the first row's start to the last one's stop.
     """
+    listing, failures, notes = store.listing(), store.failures(), store.video_notes()
+    names = {digest[:16]: note.name for digest, note in notes.items()}
     if videos is not None and extractors is not None:
-        listing = store.listing()
-        failures = store.failures()
         for video in videos:
             for extractor in extractors:
                 key = entry_key(video, extractor, (readings or {}).get(video.digest, {}))
-                yield _describe(store, key, listing.state(key), video.name, failures.get(key.path))
+                state = listing.state(key)
+                yield _describe(store, key.path, state, video.name, extractor.name, extractor.digest, failures)
         return
-    wanted_videos = None if videos is None else {video.digest for video in videos}
-    wanted = None if extractors is None else {extractor.digest for extractor in extractors}
-    for found in _all(store):
-        key, _ = found
-        if (wanted_videos is None or key.video in wanted_videos) and (wanted is None or key.extractor in wanted):
-            yield found[1]
+    meant = None if videos is None else {video.digest[:16] for video in videos}
+    wanted = None if extractors is None else {extractor.digest[:16] for extractor in extractors}
+    for group, entry, state in listing.entries():
+        name, _, digest = group.rpartition("-")
+        video_digest = entry[:16]
+        if (meant is None or video_digest in meant) and (wanted is None or digest in wanted):
+            called = names.get(video_digest, video_digest)
+            yield _describe(store, f"{group}/{entry}", state, called, name, digest, failures)
+
+
+def _describe(
+    store: FeatureStore,
+    path: str,
+    state: State,
+    video: str,
+    extractor: str,
+    digest: str,
+    failures: Mapping[str, Failure],
+) -> EntryState:
+    """One entry's line; a marker that does not check makes it broken."""
+    failure = failures.get(path)
+    if state == "failed" and failure is not None:
+        return EntryState(failure.video, failure.key.name, failure.key.extractor, None, None, state, failure.error)
+    if state in ("failed", "missing"):
+        return EntryState(video, extractor, digest, None, None, state, None)
+    try:
+        marker = store.marker(path)
+    except BrokenEntry as error:
+        return EntryState(video, extractor, digest, None, None, "broken", str(error))
+    seconds = marker.seconds[1] - marker.seconds[0] if marker.seconds else 0.0
+    name, key = marker.video_name or video, marker.key
+    return EntryState(name, key.name, key.extractor, marker.rows, seconds, state, marker.reason or None)
 
 
 @dataclass(frozen=True)

@@ -175,7 +175,7 @@ def healed(root: Path, name: str, said: str) -> str:
 
 def main(folder: Path, name: str, stride: int, share: int) -> None:
     """Enumerates: point by point, kind by kind."""
-    layout.SHARD_BYTES = 1000
+    layout.CHUNK_ROWS, layout.SHARD_BYTES = 10, 2000
     prepare, deed = DEEDS[name]
     pattern = folder / "pattern"
     FeatureStore(pattern, create=True)
@@ -188,7 +188,8 @@ def main(folder: Path, name: str, stride: int, share: int) -> None:
     if name == "sweep":
         abandon(FeatureStore(pattern))
     else:
-        forked(prepare, pattern)
+        said, _ = forked(prepare, pattern)
+        assert not said.startswith(("bug", "error")), said
     kept = {key.path: tree(pattern / key.path) for key in (NEIGHBOUR, OTHER)}
     root = folder / "store"
     shutil.copytree(pattern, root)

@@ -17,8 +17,7 @@ from ego.video import Picture
 
 Made = tuple[ImageModel, dict[Weights, Path]]
 POOL = "MobilenetV2/Logits/AvgPool"
-# the frame 5 seconds into S2_Cheese_C1, squashed: what the 1001 probabilities say, background is class 0
-TOP5 = [0, 0, 0, 0, 0]
+DINING_TABLE = 533  # of 1001 classes: ImageNet's after a background class
 
 
 def made(path: Path, **fields: Any) -> Made:
@@ -31,9 +30,8 @@ def made(path: Path, **fields: Any) -> Made:
 
 
 def noise(count: int, side: int) -> torch.Tensor:
-    return torch.randint(
-        0, 256, (count, 1, side, side, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)
-    )
+    drawn = np.random.Generator(np.random.PCG64(1)).integers(0, 256, (count, 1, side, side, 3), np.uint8)
+    return torch.from_numpy(drawn)
 
 
 @pytest.fixture
@@ -62,12 +60,14 @@ def test_the_file_says_the_fields(mobilenet: Path) -> None:
     assert spelled.digest == spec.digest
 
 
-def test_a_real_frame_is_recognised(mobilenet: Path, gtea: torch.Tensor) -> None:
-    spec, files = made(mobilenet, output="MobilenetV2/Predictions/Softmax")
+@pytest.mark.parametrize("name", ["mobilenet_v2_1.0_224_quant.tflite", "tf2_mobilenet_v2_1.0_224_ptq.tflite"])
+def test_a_table_is_seen_on_a_real_frame(name: str, mobilenet: Path, gtea: torch.Tensor) -> None:
+    output = "Identity" if name.startswith("tf2") else "MobilenetV2/Predictions/Softmax"
+    spec, files = made(mobilenet.parent / name, output=output)
     found = spec.build(files)(gtea)["feature"]
     assert found.shape == (3, 1001)
-    assert found.sum(dim=1).tolist() == pytest.approx([1, 1, 1], abs=0.05)
-    assert set(TOP5[:3]) <= set(found[0].topk(5).indices.tolist())
+    assert (found.sum(dim=1) <= 1.01).all()
+    assert found[1].argmax() == DINING_TABLE
 
 
 def test_the_feature_of_a_real_frame(mobilenet: Path, gtea: torch.Tensor) -> None:
@@ -76,12 +76,9 @@ def test_the_feature_of_a_real_frame(mobilenet: Path, gtea: torch.Tensor) -> Non
     assert found.dtype == torch.float32
     steps = found / 0.023528477177023888  # the pool's own scale: what came out were integers
     assert torch.allclose(steps, steps.round(), atol=1e-3)
-    assert found.mean().item() == pytest.approx(FEATURE[0], rel=0.02)
-    assert found.std().item() == pytest.approx(FEATURE[1], rel=0.02)
-    assert (found == 0).float().mean().item() == pytest.approx(FEATURE[2], abs=0.02)
-
-
-FEATURE = (0.0, 0.0, 0.0)
+    assert found.mean().item() == pytest.approx(0.4614, rel=0.02)
+    assert found.std().item() == pytest.approx(0.6498, rel=0.02)
+    assert (found == 0).float().mean().item() == pytest.approx(0.2656, abs=0.02)
 
 
 def test_a_cut_model_gives_what_the_whole_one_gives(mobilenet: Path, gtea: torch.Tensor) -> None:
@@ -102,14 +99,12 @@ def test_a_cut_model_gives_what_the_whole_one_gives(mobilenet: Path, gtea: torch
         )
 
 
-def test_integer_models_of_both_signs_see_bytes(shared_data: Path, mobilenet: Path, gtea: torch.Tensor) -> None:
+def test_a_signed_model_has_the_same_feature_by_default(mobilenet: Path, gtea: torch.Tensor) -> None:
     spec, files = made(mobilenet.parent / "tf2_mobilenet_v2_1.0_224_ptq.tflite")
-    assert spec.rows(files)["feature"].shape == (1280,)
-    top = made(mobilenet.parent / "tf2_mobilenet_v2_1.0_224_ptq.tflite", output="Identity")
-    ours, theirs = top[0].build(top[1])(gtea)["feature"], made(mobilenet, output="MobilenetV2/Predictions/Softmax")
-    other = theirs[0].build(theirs[1])(gtea)["feature"]
-    # two trainings of one network agree on what is likely in a real frame
-    assert set(ours[1].topk(10).indices.tolist()) & set(other[1].topk(10).indices.tolist())
+    found = spec.build(files)(gtea)["feature"]
+    assert found.shape == (3, 1280)
+    assert found.min() == 0  # an average of ReLU6 maps
+    assert found.mean().item() == pytest.approx(0.4829, rel=0.02)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -239,15 +234,19 @@ def test_other_files_are_refused(content: bytes, tmp_path: Path) -> None:
         made(path)
 
 
-def test_damaged_models_are_refused_or_run(tiny_onnx: Path, mobilenet: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept", [0.02, 0.3, 0.9])
+def test_truncated_models_are_refused(kept: float, tiny_onnx: Path, mobilenet: Path, tmp_path: Path) -> None:
     for source in (tiny_onnx, mobilenet):
         whole = source.read_bytes()
-        for cut in (len(whole) // 3, len(whole) - 20):
-            path = tmp_path / f"{cut}{source.suffix}"
-            path.write_bytes(whole[:cut])
-            with pytest.raises(BadRequest, match=path.name):
-                spec, files = made(path)
-                spec.rows(files)
+        path = tmp_path / f"cut{source.suffix}"
+        path.write_bytes(whole[: int(len(whole) * kept)])
+        with pytest.raises(BadRequest, match=path.name):
+            shape(path)
+
+
+def shape(path: Path) -> tuple[int, ...]:
+    spec, files = made(path)
+    return spec.rows(files)["feature"].shape
 
 
 def test_every_scaling() -> None:

@@ -58,7 +58,7 @@ def test_it_solves_what_a_line_can_divide(norm):
 
 
 def test_one_clip_has_no_deviation():
-    module = begin(Linear(), {"rgb": Array((3,))}, TASKS, Training()).train()
+    module = begin(Linear(norm="batch"), {"rgb": Array((3,))}, TASKS, Training()).train()
     with pytest.raises(BadRequest, match="batch of one clip"):
         module({"rgb": torch.ones(1, 1, 3)}, {"rgb": torch.ones(1, 1, dtype=torch.bool)}, ("verb",))
 

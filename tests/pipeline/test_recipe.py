@@ -91,7 +91,7 @@ def test_settings_apply_also_to_a_part_the_recipe_leaves_out(finder):
     [
         ("head.layers=2", "head has no field 'layers'; its fields are: features, norm, dropout"),
         ("head.dropout=high", "got 'high' for head.dropout, expected float"),
-        ("head.norm=3", "got 3 for head.norm, expected 'batch' or 'layer' or 'none'"),
+        ("head.norm=3", "got 3 for head.norm, expected 'layer' or 'batch' or 'none'"),
         ("nose.size=1", "it may begin with: dataset, head, training, rgb, colour, verb"),
         ("extractors.nose.size=1", "extractors has: rgb, colour"),
         ("rgb.taps.x=1", "'taps' is a value and has no fields"),

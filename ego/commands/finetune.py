@@ -1,0 +1,64 @@
+"""`ego finetune`: the head and the networks it reads learn together, from decoded windows."""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from ego.commands._learning import Lesson, learns, tell, watch
+from ego.report.text import one_line
+
+if TYPE_CHECKING:
+    from ego.pipeline.fit import Finished, Trained
+    from ego.pipeline.parity import Parity
+
+
+@click.command()
+@learns
+def command(lesson: Lesson, as_json: bool, quiet: bool) -> None:
+    """Train the recipe's head and the networks it reads, joined, on decoded windows.
+
+    Networks with weights run live; whatever else the head reads comes from the store. Where the store
+    has entries of a live network, it is first checked that live equals cached. Each step's loss is
+    printed.
+
+    \b
+    Examples:
+      ego finetune recipes/gtea_finetune.toml --data gtea/ --store features/
+      ego finetune recipes/gtea_finetune.toml --data gtea/ --store features/ --fold S2_Cheese_C1
+    """
+    from ego.pipeline.finetune import finetune
+
+    events = finetune(
+        lesson.recipe,
+        lesson.root,
+        lesson.store,
+        lesson.finder,
+        lesson.decoder,
+        lesson.out,
+        device=lesson.device,
+        folds=lesson.folds,
+        rehash=lesson.rehash,
+    )
+    tell(watch(_printed(events, as_json, quiet), True), as_json)
+
+
+def _printed(
+    events: "Iterable[Parity | Trained | Finished]", as_json: bool, quiet: bool
+) -> "Iterator[Trained | Finished]":
+    """Prints parities and steps as they come, and hands the rest on."""
+    from ego.pipeline.parity import Parity
+
+    for event in events:
+        if isinstance(event, Parity):
+            if not quiet:
+                name = one_line(event.video.name)
+                words = f"live equals cached: {name}, {event.rows} rows within {event.distance:.2g} (relative L2)"
+                click.echo(words, err=True)
+            continue
+        if hasattr(event, "step") and not quiet:
+            facts = {"fold": event.fold, "step": event.step.step, "loss": round(float(event.step.loss), 4)}
+            steps = f"{one_line(event.fold)}  step {event.step.step}/{event.step.total}"
+            click.echo(json.dumps(facts) if as_json else f"{steps}  loss {float(event.step.loss):.4f}")
+        yield event

@@ -1,0 +1,161 @@
+"""What holds for every extractor: its spec travels, its digest is the same everywhere, its rows are what it declares.
+
+An extractor without a sample here fails: add one as a recipe would write it. `golden.json` holds the full
+description beside each digest and the first numbers of a row; it changes only with a `version`. Write it
+anew with EGO_WRITE_GOLDEN=1.
+"""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ego.extractors._base import Extractor, Network
+from ego.spec import Weights, make, names, rebuild
+from ego.video import Picture
+
+GOLDEN = Path(__file__).with_name("golden.json")
+TINY = "sha256:" + "ab" * 32  # stands for the drawn ONNX model, whose bytes a library may write otherwise tomorrow
+SIDE, WIDE = 32, 48
+# name -> recipe tables: the first is the extractor as it comes, and only named; the others are run too
+SAMPLES = {
+    "mean_rgb": ["", "window = { frames = 3, stride = 2 }"],
+    "image_model": [
+        f'weights = "{TINY}"',
+        f'weights = "{TINY}"\noutput = "pooled"\nsize = 16\npicture = {{ fit = "squash", size = 16 }}',
+        f'weights = "{TINY}"\noutput = "gated"\nsize = 16\npicture = {{ fit = "short", size = 20 }}\ncolours = "bgr"',
+    ],
+    "resnet": [
+        'weights = "random:0"',
+        'weights = "random:7"\nprecision = "float32"\nsize = 32\npicture = { fit = "short", size = 32 }',
+        'weights = "random:7"\nprecision = "float32"\ndepth = 50\nsize = 64\npicture = { fit = "squash", size = 64 }\n'
+        'taps = ["conv3_x", "conv5_x", "pool", "logits"]',
+    ],
+    "i3d": [
+        'weights = "random:0"',
+        'weights = "random:7"\nprecision = "float32"\nsize = 32\npicture = { fit = "short", size = 36 }\n'
+        'window = { frames = 9 }\ntaps = ["Mixed_3b", "Mixed_4f", "Mixed_5c"]',
+        'weights = "random:7"\nprecision = "float32"\nsize = 193\npicture = { fit = "squash", size = 193 }\n'
+        'window = { frames = 9 }\ntaps = ["avg_pool"]',
+    ],
+}
+EVERY = [(name, place) for name, tables in SAMPLES.items() for place in range(len(tables))]
+RUN = [(name, place) for name, place in EVERY if place > 0 or name == "mean_rgb"]
+
+
+def spec_of(name: str, place: int) -> Extractor:
+    spec = make("extractors", name, tomllib.loads(SAMPLES[name][place]))
+    assert isinstance(spec, Extractor)
+    return spec
+
+
+@pytest.fixture
+def files(tiny_onnx: Path) -> dict[Weights, Path]:
+    return {Weights(TINY): tiny_onnx}
+
+
+def windows(spec: Network, count: int) -> dict[str, torch.Tensor]:
+    """Drawn windows of a frame of 48x32, in the pictures the extractor asks for."""
+    shown = {}
+    for need, picture in spec.needs().items():
+        assert isinstance(picture, Picture)
+        wide, tall = picture.pixels(WIDE, SIDE)
+        random = np.random.Generator(np.random.PCG64(len(need)))
+        shape = (count, spec.window.frames, tall, wide, 3)
+        shown[need] = torch.from_numpy(random.integers(0, 256, shape, np.uint8))
+    return shown
+
+
+def close(found: torch.Tensor, expected: torch.Tensor, tolerance: float) -> bool:
+    return float((found - expected).norm()) <= tolerance * float(expected.norm())
+
+
+def test_every_extractor_has_a_sample() -> None:
+    assert sorted(SAMPLES) == [name for name in names("extractors") if ":" not in name]
+
+
+@pytest.mark.parametrize(("name", "place"), EVERY)
+def test_the_spec_travels(name: str, place: int) -> None:
+    spec = spec_of(name, place)
+    assert pickle.loads(pickle.dumps(spec)) == spec
+    again = rebuild(json.loads(json.dumps(spec.describe())))
+    assert again == spec
+    assert again.digest == spec.digest == pickle.loads(pickle.dumps(spec)).digest
+    assert hash(again) == hash(spec)
+
+
+def test_digests_are_those_of_the_golden_file() -> None:
+    golden = json.loads(GOLDEN.read_text())
+    for name, place in EVERY:
+        spec, stored = spec_of(name, place), golden[f"{name}/{place}"]
+        assert stored["spec"] == spec.describe(), f"the fields of {name} changed: raise its version, or use late()"
+        assert stored["digest"] == spec.digest
+
+
+def test_another_process_gives_the_same_digests() -> None:
+    program = (
+        "import json, sys, tomllib; from ego.spec import make\n"
+        "for name, table in json.load(sys.stdin): print(make('extractors', name, tomllib.loads(table)).digest)"
+    )
+    asked = json.dumps([(name, SAMPLES[name][place]) for name, place in EVERY])
+    environment = {**os.environ, "PYTHONHASHSEED": "1", "LC_ALL": "C"}
+    done = subprocess.run([sys.executable, "-c", program], input=asked, capture_output=True, text=True, env=environment)
+    assert done.stdout.split() == [spec_of(name, place).digest for name, place in EVERY], done.stderr
+
+
+@pytest.mark.parametrize(("name", "place"), RUN)
+def test_rows_are_what_is_declared(name: str, place: int, files: dict[Weights, Path]) -> None:
+    spec = spec_of(name, place)
+    assert isinstance(spec, Network)
+    network, declared, shown = spec.build(files), spec.rows(files), windows(spec, 3)
+    assert not network.training
+    with torch.inference_mode():
+        whole, again = network(**shown), network(**shown)
+        apart = [network(**{need: x[one] for need, x in shown.items()}) for one in (slice(0, 1), slice(1, 3))]
+    assert set(declared) == set(whole)
+    assert len(declared) > 1 or set(declared) == {"feature"}
+    for array, rows in whole.items():
+        assert tuple(rows.shape) == (3, *declared[array].shape)
+        stored = declared[array].cast(rows.numpy())
+        assert np.isfinite(stored).all()
+        assert torch.equal(rows, again[array])
+        assert close(torch.cat([part[array] for part in apart]), rows, 1e-4)
+
+
+@pytest.mark.parametrize(("name", "place"), RUN)
+def test_first_numbers_of_a_row(name: str, place: int, files: dict[Weights, Path]) -> None:
+    stored = json.loads(GOLDEN.read_text())[f"{name}/{place}"]["rows"]
+    for array, numbers in first_numbers(name, place, files).items():
+        assert numbers == pytest.approx(stored[array], rel=2e-3, abs=1e-3), f"{array}: raise the version of {name}"
+
+
+def first_numbers(name: str, place: int, files: dict[Weights, Path]) -> dict[str, list[float]]:
+    """Four values spread over the first row of each array, and its norm."""
+    spec = spec_of(name, place)
+    assert isinstance(spec, Network)
+    with torch.inference_mode():
+        found = spec.build(files)(**windows(spec, 1))
+    picked = {array: rows[0].reshape(-1) for array, rows in found.items()}
+    return {
+        array: [round(float(row[i * len(row) // 4]), 5) for i in range(4)] + [round(float(row.norm()), 4)]
+        for array, row in picked.items()
+    }
+
+
+@pytest.mark.skipif("EGO_WRITE_GOLDEN" not in os.environ, reason="writes golden.json only when asked to")
+def test_write_golden(files: dict[Weights, Path]) -> None:
+    written: dict[str, Any] = {}
+    for name, place in EVERY:
+        spec = spec_of(name, place)
+        written[f"{name}/{place}"] = {"digest": spec.digest, "spec": spec.describe()}
+        if (name, place) in RUN:
+            written[f"{name}/{place}"]["rows"] = first_numbers(name, place, files)
+    GOLDEN.write_text(json.dumps(written, indent=1, sort_keys=True) + "\n")

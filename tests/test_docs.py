@@ -1,0 +1,112 @@
+"""What the documents show is what happens: their examples run, their links lead somewhere, their commands exist."""
+
+import doctest
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from ego.cli import group
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+RUN = re.compile(r"<!-- (?P<what>run|file: \S+) -->\n```(?P<kind>[a-z]+)\n(?P<text>.*?)```", re.DOTALL)
+TABLE = """video,start,stop,verb
+one,0,3,cut\none,3,6,open\none,6,9,pour
+two,0,3,cut\ntwo,3,6,open\ntwo,6,9,pour
+"""
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the examples run: `videos/kitchen.mp4` and two annotated videos in `kitchens/`."""
+    sys.path.insert(0, str(ROOT / "scripts"))
+    try:
+        import demo
+    finally:
+        sys.path.pop(0)
+    from ego.media.encode import encode
+
+    folder = tmp_path_factory.mktemp("workplace")
+    for name in ("videos", "kitchens"):
+        (folder / name).mkdir()
+    for file, head in (("videos/kitchen.mp4", 1.3), ("kitchens/one.mp4", 1.1), ("kitchens/two.mp4", 1.7)):
+        encode(folder / file, demo.frames(head), demo.FPS)
+    (folder / "kitchens" / "clips.csv").write_text(TABLE)
+    return folder
+
+
+@pytest.mark.parametrize("document", [path for path in DOCUMENTS if RUN.search(path.read_text())], ids=lambda p: p.name)
+def test_examples_run_and_print_what_is_shown(document: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workplace)
+    for example in RUN.finditer(document.read_text(encoding="utf-8")):
+        if example["what"] != "run":
+            (workplace / example["what"].removeprefix("file: ")).write_text(example["text"])
+        elif example["kind"] == "pycon":
+            _session(example["text"], document)
+        else:
+            _commands(example["text"])
+
+
+def _session(text: str, document: Path) -> None:
+    parsed = doctest.DocTestParser().get_doctest(text, {}, document.name, str(document), 0)
+    told: list[str] = []
+    assert doctest.DocTestRunner(verbose=False).run(parsed, out=told.append).failed == 0, "".join(told)
+
+
+def _commands(text: str) -> None:
+    """Runs each `$ ` line; lines that follow it must be what it prints."""
+    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+        command, _, shown = part.partition("\n")
+        program, *arguments = shlex.split(command)
+        assert program == "ego"
+        done = CliRunner().invoke(group, arguments, catch_exceptions=False)
+        assert done.exit_code == 0, f"{command}\n{done.stderr}"
+        assert shown in ("", done.stdout), f"{command} prints\n{done.stdout}"
+
+
+def test_every_make_target_that_is_mentioned_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for document in DOCUMENTS:
+        mentioned = set(re.findall(r"`make ([a-z-]+)`|\$ make ([a-z-]+)", document.read_text()))
+        assert {name for pair in mentioned for name in pair if name} <= targets, document
+
+
+def test_every_link_leads_to_a_file() -> None:
+    for document in DOCUMENTS:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def test_the_page_of_commands_is_what_the_commands_say() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "write_commands.py", "--check"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_command_that_a_document_shows_exists() -> None:
+    known = set(group.list_commands(click.Context(group)))
+    for document in DOCUMENTS:
+        text = document.read_text()
+        shown = set(re.findall(r"(?:^\$ |^  |`)ego ([a-z][a-z-]*)", text, re.MULTILINE))
+        assert shown <= known, f"{document.name} shows {shown - known}"
+
+
+def test_requirements_pin_all_that_the_project_asks_for() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "write_requirements.py", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
