@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ego.report.text import one_line
+from ego.report.text import duration, one_line
 
 if TYPE_CHECKING:
     from ego.pipeline.jobs import Advance, Job, Outcome
@@ -21,15 +21,14 @@ class Bar:
 
     def __init__(self, *, quiet: bool = False, clock: Clock = time.monotonic) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, TextColumn
+        from rich.table import Column
 
         console = Console(stderr=True)
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
             BarColumn(bar_width=None),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(compact=True),
-            TextColumn("left"),
+            TextColumn("{task.fields[rate]}", table_column=Column(no_wrap=True)),
             console=console,
             transient=True,
             disable=quiet or not console.is_terminal,
@@ -79,7 +78,7 @@ class Bar:
         """A running video has come this far."""
         whole = self._jobs.get(event.video.digest, event.seconds)
         self._running[event.video.digest] = min(event.seconds, whole)
-        self._draw(f"extracting {one_line(event.video.name)[:40]}")
+        self._draw(one_line(event.video.name)[:24])
 
     def end(self, outcome: "Outcome") -> None:
         """A video is done, one way or the other."""
@@ -92,7 +91,10 @@ class Bar:
         self._draw("extracting")
 
     def _draw(self, words: str) -> None:
-        wall = max(self.wall_seconds, 1e-6)
-        done = f"{len(self._ended)}/{len(self._jobs)} videos"
-        rate = f"{done}  {self.video_seconds / wall:.1f}x real time  {len(self._ended) / wall:.2f} videos/s"
-        self._progress.update(self._task, description=words, completed=self.video_seconds, rate=rate)
+        wall, total = max(self.wall_seconds, 1e-6), sum(self._jobs.values())
+        done, speed = self.video_seconds, self.video_seconds / wall
+        each = len(self._ended) / wall
+        rate = f"{each:.1f} videos/s" if each >= 1 else f"{speed:.1f}x real time"
+        left = f"{duration((total - done) / speed)} left" if speed else ""
+        words_at_end = f"{len(self._ended)}/{len(self._jobs)} videos  {rate}  {left}"
+        self._progress.update(self._task, description=words, completed=done, rate=words_at_end)

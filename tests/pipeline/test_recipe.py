@@ -55,7 +55,7 @@ def test_every_part_becomes_a_spec(finder):
 
 
 def test_a_recipe_may_hold_extractors_alone(finder):
-    recipe = parse('[extractors.mean_rgb]\n', (), finder)
+    recipe = parse("[extractors.mean_rgb]\n", (), finder)
     assert (recipe.extractors["mean_rgb"].name, recipe.dataset, recipe.head) == ("mean_rgb", None, None)
 
 
@@ -64,7 +64,7 @@ def test_a_recipe_may_hold_extractors_alone(finder):
     [
         ("head.dropout=0.5", lambda recipe: recipe.head.dropout == 0.5),
         ("head.dropout=0", lambda recipe: recipe.head.dropout == 0.0),
-        (' head.norm = layer', lambda recipe: recipe.head.norm == "layer"),
+        (" head.norm = layer", lambda recipe: recipe.head.norm == "layer"),
         ('head.norm="none"', lambda recipe: recipe.head.norm == "none"),
         ("training.seed=7", lambda recipe: recipe.training.seed == 7),
         ("extractors.rgb.weights=random:5", lambda recipe: recipe.extractors["rgb"].weights == "random:5"),
@@ -74,7 +74,7 @@ def test_a_recipe_may_hold_extractors_alone(finder):
         ('dataset.ignore=["a", "b"]', lambda recipe: recipe.dataset.ignore == ("a", "b")),
         ("verb.weight=2", lambda recipe: recipe.tasks["verb"].weight == 2.0),
         ("dataset.csv=other = name.csv", lambda recipe: recipe.dataset.csv == "other = name.csv"),
-        ('dataset.csv=a\nb = 2', lambda recipe: recipe.dataset.csv == "a\nb = 2"),
+        ("dataset.csv=a\nb = 2", lambda recipe: recipe.dataset.csv == "a\nb = 2"),
     ],
 )
 def test_a_setting_changes_one_value(finder, setting, found):
@@ -184,11 +184,25 @@ def mutated(chance: random.Random) -> str:
         elif kind == 3:
             text = "\n".join([*lines[:place], chance.choice(lines), *lines[place:]])
         elif kind == 4 and "=" in lines[place]:
-            values = ["-1", "1e999", "nan", "true", '""', "[]", "[[]]", "{}", "1979-05-27", "0x" + "f" * 999, "'\\u0000'"]
+            values = [
+                "-1",
+                "1e999",
+                "nan",
+                "true",
+                '""',
+                "[]",
+                "[[]]",
+                "{}",
+                "1979-05-27",
+                "0x" + "f" * 999,
+                "'\\u0000'",
+            ]
             lines[place] = lines[place].split("=")[0] + "= " + chance.choice(values)
             text = "\n".join(lines)
         else:
-            text = text[:at] + chr(ord(text[at]) ^ 1 << chance.randrange(7)) + text[at + 1 :] if at < len(text) else text
+            text = (
+                text[:at] + chr(ord(text[at]) ^ 1 << chance.randrange(7)) + text[at + 1 :] if at < len(text) else text
+            )
     return text
 
 
