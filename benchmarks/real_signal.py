@@ -45,6 +45,8 @@ GTEA = Folder(
     ignore=("background",),
 )
 
+Table = tuple[NDArray[np.float64], NDArray[np.str_], NDArray[np.str_]]
+
 
 def features(data: Path, extractor: Extractor, finder: WeightFinder, store: FeatureStore) -> dict[str, Video]:
     """Extracts every annotated video; the videos by their names in the annotations."""
@@ -58,7 +60,7 @@ def features(data: Path, extractor: Extractor, finder: WeightFinder, store: Feat
     return videos
 
 
-def table(data: Path, extractor: Extractor, finder: WeightFinder) -> tuple[NDArray[np.float64], NDArray[np.str_], ...]:
+def table(data: Path, extractor: Extractor, finder: WeightFinder) -> Table:
     """(segments, width) mean features, verbs and videos of every labelled segment."""
     with tempfile.TemporaryDirectory() as folder:
         store = FeatureStore(Path(folder) / "features", create=True)
@@ -97,7 +99,9 @@ def main() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         real = accuracy(probe, rows, verbs, videos)
-        chance = [accuracy(probe, rows, verbs, videos, np.random.default_rng(seed)) for seed in range(asked.permutations)]
+        chance = [
+            accuracy(probe, rows, verbs, videos, np.random.default_rng(seed)) for seed in range(asked.permutations)
+        ]
     majority = accuracy(DummyClassifier(strategy="most_frequent"), rows, verbs, videos)
     print(f"{len(verbs)} segments, {len(set(verbs))} verbs, {len(set(videos))} videos, leave one video out:")
     print(f"  probe                {real:.1%}")

@@ -2,10 +2,10 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import click
@@ -39,11 +39,14 @@ def test_help_loads_nothing_heavy_though_it_lists_every_command() -> None:
     assert loaded & HEAVY == set()
 
 
-def test_help_comes_in_under_0_3_seconds() -> None:
+def test_help_takes_under_0_3_seconds() -> None:
+    """Processor time, not the clock: other tests run beside this one."""
+
     def once() -> float:
-        began = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert ego("--help").returncode == 0
-        return time.perf_counter() - began
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
     assert min(once() for _ in range(5)) < 0.3
 

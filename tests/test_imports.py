@@ -1,11 +1,16 @@
 """Who may import whom: the contracts in pyproject.toml hold, and each of them bites."""
 
+import ast
 import shutil
 import subprocess
 import sys
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 
@@ -62,6 +67,21 @@ def test_each_contract_notices_a_breach(copy: Path, contract: str, file: str, co
     assert done.returncode == 1, told[-3000:]
     broken = [line for line in told.splitlines() if " BROKEN" in line or "newcomer" in line]
     assert any(contract in line for line in broken), told[-3000:]
+
+
+def test_every_library_that_is_imported_is_asked_for_in_pyproject() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = [*project["dependencies"], *(one for group in project["optional-dependencies"].values() for one in group)]
+    declared = {canonicalize_name(Requirement(one).name) for one in asked}
+    sold_as = metadata.packages_distributions()
+    for file in [
+        path for folder in ("ego", "scripts", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")
+    ]:
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
+            for top in {name.partition(".")[0] for name in names} & sold_as.keys() - {"ego"}:
+                assert {canonicalize_name(one) for one in sold_as[top]} & declared, f"{file} imports {top}"
 
 
 def test_every_room_imports_nothing_by_itself() -> None:

@@ -91,7 +91,7 @@ class Marker:
                 rows=_count(content["rows"]),
                 seconds=None if content["seconds"] is None else _span(content["seconds"]),
                 arrays={name: Array(**fields) for name, fields in content["arrays"].items()},
-                layouts={name: Layout(**fields) for name, fields in content["layouts"].items()},
+                layouts={name: _layout(fields) for name, fields in content["layouts"].items()},
                 files={name: _facts(fields) for name, fields in content["files"].items()},
                 spec=None if content["spec"] is None else dict(content["spec"]),
                 about=dict(content["about"]),
@@ -169,6 +169,10 @@ def _text(value: Any) -> str:
 def _span(value: Any) -> tuple[float, float]:
     start, stop = value
     return float(start), float(stop)
+
+
+def _layout(fields: Mapping[str, Any]) -> Layout:
+    return Layout(_count(fields["chunk_rows"]), _count(fields["shard_rows"]))
 
 
 def _facts(fields: Mapping[str, Any]) -> FileFacts:

@@ -13,11 +13,8 @@ from ego.commands._request import store_option
 from ego.report.text import one_line
 
 if TYPE_CHECKING:
-    from ego.cache.store import FeatureStore
-    from ego.media.decode import Decoder
-    from ego.pipeline.fit import Finished, Trained
+    from ego.pipeline.fit import Finished, Trained, Workplace
     from ego.pipeline.recipe import Recipe
-    from ego.pipeline.weights import WeightFinder
 
 Command = Callable[..., Any]
 
@@ -40,17 +37,11 @@ _options = [
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a command line asks to be learnt, looked up when it is opened."""
+    """What a command line asks to be learnt, and where."""
 
     recipe: "Recipe"
-    root: Path
-    store: "FeatureStore"
-    finder: "WeightFinder"
-    decoder: "Decoder"
-    out: Path
+    at: "Workplace"
     folds: tuple[str, ...]
-    device: str
-    rehash: bool
 
 
 def learns(command: Command) -> Command:
@@ -64,14 +55,14 @@ def learns(command: Command) -> Command:
         from ego.cache.store import FeatureStore
         from ego.media.decode import Decoder
         from ego.pipeline import recipe
+        from ego.pipeline.fit import Workplace
         from ego.pipeline.weights import WeightFinder
 
         finder = WeightFinder([Path(folder) for folder in weights])
         read = recipe.read(Path(recipe_path), settings, finder)
         with Decoder(decoder_name) as decoder:
-            store = FeatureStore(*places)
-            lesson = Lesson(read, Path(data), store, finder, decoder, Path(out), folds, device, rehash)
-            return command(lesson=lesson, **rest)
+            at = Workplace(Path(data), FeatureStore(*places), finder, decoder, Path(out), device, rehash)
+            return command(lesson=Lesson(read, at, folds), **rest)
 
     wrapped: Command = with_lesson
     for option in reversed(_options):
@@ -113,7 +104,13 @@ def tell(finished: "Finished", as_json: bool) -> None:
     from rich.table import Column, Table
 
     figures = list(dict.fromkeys(name for row in rows for name in row["figures"]))
-    table = Table(Column("fold", no_wrap=True), "split", "task", "clips", *(name.replace("_", " ") for name in figures))
+    table = Table(
+        Column("fold", no_wrap=True),
+        Column("split", no_wrap=True),
+        "task",
+        "clips",
+        *(name.replace("_", " ") for name in figures),
+    )
     for number, row in enumerate(rows):
         cells = [f"{row['figures'][name]:.1%}" if name in row["figures"] else "" for name in figures]
         last = number + 1 == len(rows) or rows[number + 1]["fold"] != row["fold"]

@@ -30,17 +30,7 @@ def command(lesson: Lesson, as_json: bool, quiet: bool) -> None:
     """
     from ego.pipeline.finetune import finetune
 
-    events = finetune(
-        lesson.recipe,
-        lesson.root,
-        lesson.store,
-        lesson.finder,
-        lesson.decoder,
-        lesson.out,
-        device=lesson.device,
-        folds=lesson.folds,
-        rehash=lesson.rehash,
-    )
+    events = finetune(lesson.recipe, lesson.at, lesson.folds)
     tell(watch(_printed(events, as_json, quiet), True), as_json)
 
 
@@ -48,6 +38,7 @@ def _printed(
     events: "Iterable[Parity | Trained | Finished]", as_json: bool, quiet: bool
 ) -> "Iterator[Trained | Finished]":
     """Prints parities and steps as they come, and hands the rest on."""
+    from ego.pipeline.fit import Trained
     from ego.pipeline.parity import Parity
 
     for event in events:
@@ -57,7 +48,7 @@ def _printed(
                 words = f"live equals cached: {name}, {event.rows} rows within {event.distance:.2g} (relative L2)"
                 click.echo(words, err=True)
             continue
-        if hasattr(event, "step") and not quiet:
+        if isinstance(event, Trained) and not quiet:
             facts = {"fold": event.fold, "step": event.step.step, "loss": round(float(event.step.loss), 4)}
             steps = f"{one_line(event.fold)}  step {event.step.step}/{event.step.total}"
             click.echo(json.dumps(facts) if as_json else f"{steps}  loss {float(event.step.loss):.4f}")

@@ -20,14 +20,5 @@ def command(lesson: Lesson, as_json: bool, quiet: bool) -> None:
     """
     from ego.pipeline.fit import fit
 
-    events = fit(
-        lesson.recipe,
-        lesson.root,
-        lesson.store,
-        lesson.decoder,
-        lesson.out,
-        device=lesson.device,
-        folds=lesson.folds,
-        rehash=lesson.rehash,
-    )
+    events = fit(lesson.recipe, lesson.at, lesson.folds)
     tell(watch(events, quiet or as_json), as_json)

@@ -125,6 +125,7 @@ def _words(marker: "Marker") -> str:
         f"{marker.rows} rows{span}, {size(marker.nbytes)}" if marker.state == "stored" else f"absent: {marker.reason}"
     )
     decoded = marker.about.get("decoded") or {}
+    took_over = f" ({decoded['took_over']})" if decoded.get("took_over") else ""
     made = [marker.about.get("device"), marker.about.get("made")]
     rows = [
         ("video", f"{marker.video_name or '?'}  {marker.key.video}"),
@@ -132,7 +133,7 @@ def _words(marker: "Marker") -> str:
         ("fields", " ".join(f"{field}={value}" for field, value in fields(marker.spec)) if marker.spec else "?"),
         ("stored as", marker.key.path),
         ("holds", state),
-        ("decoded by", f"{decoded.get('decoder', '?')} {decoded.get('decoder_version', '')}".strip()),
+        ("decoded by", f"{decoded.get('decoder', '?')} {decoded.get('decoder_version', '')}{took_over}".strip()),
         ("made", ", ".join(str(one) for one in made if one)),
     ]
     return columns(rows)

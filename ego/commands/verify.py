@@ -11,7 +11,7 @@ import click
 
 from ego.commands._request import Request, asks, store_option
 from ego.commands._spelling import options
-from ego.errors import BadRequest, BrokenEntry
+from ego.errors import BadRequest
 from ego.report.text import columns, one_line
 
 if TYPE_CHECKING:
@@ -113,15 +113,17 @@ def _recompute(
 
 def _repair(store: "FeatureStore", request: Request, broken: "Sequence[Finding]", device: str, as_json: bool) -> int:
     """Sets every finding aside and extracts again what can be; how many are not whole again."""
+    from ego.pipeline.again import description_of, note_again
     from ego.pipeline.extract import extract
     from ego.pipeline.jobs import Outcome
 
     videos: list[Video] = request.scan(store)[0] if request.names_videos else []
-    plans = {finding.path: _description(store, finding.path) for finding in broken}
+    entries = {one.path: description_of(store, one.path) for one in broken if not one.path.endswith(".json")}
     rows = [(finding.path, _set_aside(store, finding)) for finding in broken]
     if not as_json:
         click.echo(columns(rows, ("broken", "now in")))
-    entries = {path: plan for path, plan in plans.items() if not path.endswith(".json")}
+    for finding in broken:
+        note_again(store, finding.path, videos)
     jobs = _jobs(request, videos, entries)
     done = set()
     for event in extract(jobs, store, request.finder.files, device=device, decoder=request.decoder) if jobs else ():
@@ -132,7 +134,7 @@ def _repair(store: "FeatureStore", request: Request, broken: "Sequence[Finding]"
     left = [path for path in entries if path not in done]
     if left and not as_json:
         where = f"--store {shlex.quote(str(store.place))}"
-        wanted = {options(plans[path]) for path in left}
+        wanted = {options(entries[path]) for path in left}
         click.echo("extract again what is missing now:")
         for one in sorted(wanted):
             click.echo(f"  ego extract {one} {where} VIDEOS")
@@ -145,27 +147,20 @@ def _jobs(request: Request, videos: "Sequence[Video]", entries: dict[str, Any]) 
     from ego.pipeline.jobs import Job
 
     readings, jobs = request.readings(videos), []
+    known = {path: plan for path, plan in entries.items() if plan is not None}
     for video in {video.digest: video for video in videos}.values():
-        made = [
-            extractor_of(plan, path) for path, plan in entries.items() if path.split("/")[1][:16] == video.digest[:16]
-        ]
+        of_it = [path for path in known if path.split("/")[1][:16] == video.digest[:16]]
+        made = {one.digest: one for one in (extractor_of(known[path], path) for path in of_it)}
         if made:
-            jobs.append(Job(video, tuple({one.digest: one for one in made}.values()), readings.get(video.digest, {})))
+            jobs.append(Job(video, tuple(made.values()), readings.get(video.digest, {})))
     return jobs
 
 
-def _description(store: "FeatureStore", path: str) -> Any:
-    """What made an entry, from its marker or, where that is broken, from the note beside it."""
-    if path.endswith(".json"):
-        return None
-    try:
-        return store.marker(path).spec
-    except BrokenEntry:
-        return store.spec(path.split("/")[0])
-
-
 def _set_aside(store: "FeatureStore", finding: "Finding") -> str:
-    """Where a finding was moved to; what lies in another place than the first stays, and is said so."""
+    """Where a finding was moved to, or why it stays: it lies in another place, or is no part of a store."""
     if finding.place and finding.place != str(store.place):
         return f"{finding.place} (not written here: verify it as --store {finding.place})"
-    return str(store.quarantine(finding.path))
+    try:
+        return str(store.quarantine(finding.path))
+    except BadRequest:
+        return "its place still: ego did not put it there, remove it yourself"

@@ -127,7 +127,8 @@ def _fold(title: str, splits: Sequence[str], source: str) -> dict[str, dict[str,
     for split in ("train", "validation"):
         if not members[split]:
             raise BadRequest(f"{source} leaves no clip for {split}, expected some in train and some in validation")
-    return {title: {split: tuple(indices) for split, indices in members.items()}}
+    order = [split for split in ("train", "validation", "test") if split in members]
+    return {title: {split: tuple(members[split]) for split in order}}
 
 
 class FileIndex:

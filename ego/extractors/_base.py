@@ -29,14 +29,17 @@ Files = Mapping[Weights, Path]
 class Extractor(Spec, ABC):
     """Computes rows from a video; `window` says which frames and when, `needs` what it is shown."""
 
-    tolerance: ClassVar[float] = 1e-2
-    """Relative L2 by which a row may differ between decoders, libraries and devices."""
     published: ClassVar[tuple[WeightFile, ...]] = ()
     """The files its authors published, best first: what a missing `weights` is looked up by."""
     takes_random: ClassVar[bool] = True
     """Whether `random:SEED` can be its weights."""
 
     window: Window
+
+    @property
+    def tolerance(self) -> float:
+        """Relative L2 by which a row may differ between decoders, libraries and devices."""
+        return 1e-2
 
     @classmethod
     def complete(cls, table: Mapping[str, Any], files: Files) -> dict[str, Any]:

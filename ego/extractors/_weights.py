@@ -63,7 +63,9 @@ def load(
     module = make(found)
     expected = module.state_dict()
     for key in expected.keys() - found.keys():
-        if key.endswith("num_batches_tracked"):  # files older than the counter lack it; evaluation never reads it
+        norm, _, last = key.rpartition(".")
+        # files older than the counter of batches lack it; evaluation never reads it
+        if last == "num_batches_tracked" and f"{norm}.running_mean" in found:
             found[key] = expected[key]
     if above:
         held = {key.split(".")[0] for key in expected}

@@ -10,7 +10,7 @@ from ego.video import Array, Picture
 
 
 @dataclass(frozen=True)
-class MeanRGB(Network):
+class MeanRgb(Network):
     """The mean of red, green and blue over the whole frame, each in [0, 1]."""
 
     window: Window = Window()

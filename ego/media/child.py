@@ -45,25 +45,26 @@ class Server:
     """Serves requests until its parent is gone."""
 
     def __init__(self, wire: Wire, ring: Ring, log: ErrorLog) -> None:
-        self._wire, self._ring, self._log = wire, ring, log
-        self._pool = ThreadPoolExecutor(min(4, len(os.sched_getaffinity(0))), "paint")
+        self.wire, self.ring, self.log = wire, ring, log
+        self.painters = min(4, len(os.sched_getaffinity(0)))
+        self.pool = ThreadPoolExecutor(self.painters, "paint")
         self._last_word = time.monotonic()
 
     def serve(self) -> None:
         """Answers every request with its result, or with the reason why there is none."""
-        self._say({"is": "ready"})
+        self.say({"is": "ready"})
         while True:
-            request = self._wire.receive()
+            request = self.wire.receive()
             if request is None or request["do"] in ("free", "stop"):
                 continue  # late words about the video before
-            self._log.clear()
-            self._say(self._answer(request))
+            self.log.clear()
+            self.say(self._answer(request))
 
     def _answer(self, request: Message) -> Message:
         try:
             if request["do"] == "probe":
                 return _plain_header(request["path"])
-            return Film(self, request).run()
+            return Screening(self, request).run()
         except BadVideo as error:
             return {"is": "bad", "why": str(error)}
         except BadRequest as error:
@@ -79,22 +80,41 @@ class Server:
         except Exception:  # a bug: told to the parent, which raises it there with this traceback
             return {"is": "bug", "why": traceback.format_exc()}
 
-    def _say(self, message: Message) -> None:
+    def say(self, message: Message) -> None:
+        """Sends a word to the parent."""
         self._last_word = time.monotonic()
-        self._wire.send(message)
+        self.wire.send(message)
 
     def beat(self) -> None:
         """Shows now and then that work goes on."""
         if time.monotonic() - self._last_word > BEAT_SECONDS:
-            self._say({"is": "busy"})
+            self.say({"is": "busy"})
 
 
-class Film:
+class Wishes:
+    """Which pictures the riders want of each frame, asked in display order."""
+
+    def __init__(self, looks: Sequence[Message], slack: float) -> None:
+        self._cutters = [
+            (look["picture"], cutter(Window(**look["window"]), slack, _spans(look["spans"])), look["spans"] is not None)
+            for look in looks
+        ]
+
+    def of(self, index: int, start_seconds: float, stop_seconds: float) -> list[int]:
+        """The numbers of the pictures that some rider wants of this frame."""
+        wanted = {number for number, cut, _ in self._cutters if cut.wants(start_seconds, stop_seconds)}
+        for _, cut, has_spans in self._cutters:
+            if has_spans:
+                cut.push(index, start_seconds, stop_seconds)  # so that spans that are over are not looked at again
+        return sorted(wanted)
+
+
+class Screening:
     """One request for frames: source -> wanted pictures -> slots, told in display order."""
 
     def __init__(self, server: Server, request: Message) -> None:
         self._server, self._request = server, request
-        self._wire, self._ring = server._wire, server._ring
+        self._wire, self._ring = server.wire, server.ring
         self._pending: deque[tuple[Message, Future[None] | None]] = deque()
         self._free: list[int] = []  # the slot last let go of is used next: it is still in the processor's cache
         self._began = time.monotonic()
@@ -113,20 +133,14 @@ class Film:
         pictures = [Picture(*one) for one in self._request["pictures"]]
         painter = Painter(pictures, source.width, source.height, source.rotation)
         self._prepare(painter, source.base)
-        cutters = [
-            (look["picture"], cutter(Window(**look["window"]), slack_seconds(source.base), _spans(look["spans"])))
-            for look in self._request["looks"]
-        ]
-        index, pts, stop = -1, 0, 0
+        wishes = Wishes(self._request["looks"], slack_seconds(source.base))
+        index, stop = -1, 0
         for index, (shot, stop, last) in enumerate(timed(source.shots(), source.base, self._request["part"])):
-            pts = shot.pts
-            start_seconds, stop_seconds = pts * float(source.base), stop * float(source.base)
-            wanted = {number for number, cut in cutters if cut.wants(start_seconds, stop_seconds)}
-            wanted = set(range(len(pictures))) if last else wanted
+            wanted = wishes.of(index, shot.pts * float(source.base), stop * float(source.base))
             if index >= self._request["skip"]:
-                self._deliver_one(index, shot, stop, sorted(wanted), painter)
+                self._deliver_one(index, shot, stop, list(range(len(pictures))) if last else wanted, painter)
             else:
-                self._check_skipped(index, pts)
+                self._check_skipped(index, shot.pts)
         self._flush(0)
         if index < 0:
             raise BadVideo(f"{name_of(self._request['path'])} shows no picture in the seconds asked for")
@@ -136,7 +150,7 @@ class Film:
         slots = painter.layout.slots(self._request["ring_bytes"])
         self._ring.reserve(painter.layout, slots)
         self._free = list(range(slots))
-        self._server._say({"is": "open", "sizes": painter.layout.sizes, "slots": slots, "time_base": str(base)})
+        self._server.say({"is": "open", "sizes": painter.layout.sizes, "slots": slots, "time_base": str(base)})
 
     def _deliver_one(self, index: int, shot: Shot, stop: int, wanted: list[int], painter: Painter) -> None:
         message: Message = {"is": "frame", "index": index, "pts": shot.pts, "stop": stop, "slot": -1}
@@ -144,9 +158,9 @@ class Film:
         if wanted:
             message |= {"slot": self._acquire(), "wanted": wanted}
             views = self._ring.views(message["slot"])
-            future = self._server._pool.submit(painter.paint, shot.frame, wanted, views)
+            future = self._server.pool.submit(painter.paint, shot.frame, wanted, views)
         self._pending.append((message, future))
-        self._flush(self._server._pool._max_workers)
+        self._flush(self._server.painters)
         self._listen(wait=False)
 
     def _acquire(self) -> int:
@@ -173,7 +187,7 @@ class Film:
                     return
                 future.result()
             self._pending.popleft()
-            self._server._say(message)
+            self._server.say(message)
 
     def _settle(self) -> None:
         for _, future in self._pending:
@@ -215,12 +229,12 @@ def _open(request: Message, server: Server) -> Any:
             from ego.media.with_decord import DecordSource
         except (ImportError, OSError) as error:
             raise Unfit(f"decord cannot be loaded: {error}") from error
-        return DecordSource(request["path"], request["threads"], server._log, server.beat)
+        return DecordSource(request["path"], request["threads"], server.log, server.beat)
     from ego.media.with_pyav import PyAVSource
 
     start = None if request["part"] is None else request["part"][0]
     gpu = request["decoder"] == "nvdec"
-    return PyAVSource(request["path"], request["threads"], server._log, server.beat, start, gpu)
+    return PyAVSource(request["path"], request["threads"], server.log, server.beat, start, gpu)
 
 
 def _plain_header(path: str) -> Message:

@@ -1,5 +1,7 @@
 """The frames of videos, decoded in a child program that may crash, hang or leak at the cost of one video."""
 
+import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -17,6 +19,9 @@ from ego.sampling import Window
 from ego.video import Header, Picture, Video
 
 Choice = Literal["auto", "decord", "pyav", "nvdec"]
+
+PATIENCE_SECONDS = 2.0
+"""How long a child may take to stop where its consumer leaves early."""
 
 ORDER: Mapping[str, tuple[str, ...]] = {
     "auto": ("pyav", "decord"),
@@ -127,7 +132,7 @@ class Decoder:
         """What the container claims; BadVideo, with the reason, for what is no video."""
         child = self._ready()
         try:
-            child.tell({"do": "probe", "path": path})
+            child.tell({"do": "probe", "path": os.path.abspath(path)})
             answer = self._answer(child)
         except Lost as lost:
             self._child = None
@@ -195,10 +200,13 @@ class Decoder:
         if not self._busy:
             return
         self._busy = False
+        patience_ends = time.monotonic() + PATIENCE_SECONDS
         try:
             child.tell({"do": "stop"})
             while child.hear()["is"] in ("frame", "open", "busy"):
-                pass
+                if time.monotonic() > patience_ends:  # it seeks or reads ahead: a new program starts sooner
+                    self.close()
+                    return
         except Lost:
             self._child = None
 
@@ -238,7 +246,7 @@ class Film:
         return {
             "do": "frames",
             "decoder": decoder,
-            "path": self._video.path,
+            "path": os.path.abspath(self._video.path),
             "part": self._video.part,
             "pictures": [(picture.fit, picture.size) for picture in self._pictures],
             "looks": self._looks,

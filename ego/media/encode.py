@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -55,30 +56,32 @@ def encode(
     of degrees a player turns the picture counter-clockwise. `sound` is float32 samples in [-1, 1], (n,)
     or (n, channels), and their rate in Hz. What the codec or container cannot hold is a BadRequest.
     """
-    target = Path(path)
-    if codec == "libsvtav1":
-        os.environ.setdefault("SVT_LOG", "1")  # its library prints its settings otherwise
-    beside = target.with_name(f".{target.stem[:100]}.{os.getpid()}.part{target.suffix}")
+    target, rate, source = Path(path), exact_rate(fps), iter(pictures)
+    with _appearing(target, f"{codec} and {pixel_format}") as beside, av.open(str(beside), "w") as container:
+        first = next(source, None)
+        if first is None:
+            raise BadRequest(f"got no pictures for {target.name}, expected at least one")
+        stream = _picture_stream(container, codec, rate, first, gop, b_frames, pixel_format)
+        _settle(stream, {**QUICK.get(codec, {}), **_quality(codec, crf), **(options or {})}, rotation)
+        tracks = [_sound(container, target.suffix, *sound)] if sound is not None else []
+        unit = time_base if pts is not None else 1 / rate
+        _write(container, stream, unit, _frames(chain([first], source), pts, unit, first.shape), tracks)
+    return target
+
+
+@contextmanager
+def _appearing(target: Path, how: str) -> Iterator[Path]:
+    """A path beside the target that takes its place when all went well, and is gone otherwise."""
+    beside = target.with_name(f".{target.stem[:40]}.{os.getpid()}.part{target.suffix}")
     try:
-        with av.open(str(beside), "w") as container:
-            stream = None
-            source = iter(pictures)
-            first = next(source, None)
-            if first is None:
-                raise BadRequest(f"got no pictures for {target.name}, expected at least one")
-            stream = _picture_stream(container, codec, exact_rate(fps), first, gop, b_frames, pixel_format)
-            _settle(stream, {**QUICK.get(codec, {}), **_quality(codec, crf), **(options or {})}, rotation)
-            tracks = [_sound(container, target.suffix, *sound)] if sound is not None else []
-            unit = time_base if pts is not None else 1 / exact_rate(fps)
-            _write(container, stream, unit, _frames(chain([first], source), pts, unit, first.shape), tracks)
+        yield beside
         beside.replace(target)
+    except BadRequest:
+        raise
     except (av.error.FFmpegError, ValueError) as error:
-        if isinstance(error, BadRequest):
-            raise
-        raise BadRequest(f"{target.name} cannot be written with {codec} and {pixel_format}: {error}") from error
+        raise BadRequest(f"{target.name} cannot be written with {how}: {error}") from error
     finally:
         beside.unlink(missing_ok=True)
-    return target
 
 
 def exact_rate(fps: Fraction | float) -> Fraction:
@@ -102,6 +105,8 @@ def _picture_stream(
 ) -> VideoStream:
     if av.codec.Codec(codec, "w").type != "video":
         raise BadRequest(f"got codec {codec!r}, expected one for pictures such as libx264")
+    if codec == "libsvtav1":
+        os.environ.setdefault("SVT_LOG", "1")  # its library prints its settings otherwise
     stream = container.add_stream(codec, rate=rate)
     assert isinstance(stream, VideoStream)
     stream.height, stream.width = first.shape[:2]

@@ -6,7 +6,7 @@ about half the time, but differs from this by 1.5 grey levels on average on GTEA
 synthetic 1080p pictures, so it is never done: a picture must not depend on who else rides.
 
 The colour matrix and range are those the stream states; where it states none, libswscale takes
-BT.601 and limited range, as FFmpeg's own tools do.
+BT.601 and limited range, as FFmpeg's own tools do. Pixels are taken to be square, as they are stored.
 """
 
 import threading
@@ -36,7 +36,9 @@ class Painter:
 
     def paint(self, frame: VideoFrame, wanted: Sequence[int], slot: Sequence[NDArray[np.uint8]]) -> None:
         """Writes the wanted pictures of a decoded frame into the views of a slot."""
-        native = self._tool("native").reformat(_plain(frame), format="rgb24", threads=1)
+        if frame.format.name == "nv12":  # a GPU's planes, made those of the other decoders: one converter serves all
+            frame = self._tool("planar").reformat(frame, format="yuv420p", threads=1)
+        native = self._tool("native").reformat(frame, format="rgb24", threads=1)
         for number in wanted:
             width, height = self._targets[number]
             picture = native if (width, height) == self._native else self._scaled(native, number, width, height)
@@ -61,10 +63,3 @@ def pixels(frame: VideoFrame) -> NDArray[np.uint8]:
     rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
     view: NDArray[np.uint8] = rows[: frame.height, : frame.width * 3].reshape(frame.height, frame.width, 3)
     return view
-
-
-def _plain(frame: VideoFrame) -> VideoFrame:
-    """The frame in main memory: a GPU's NV12 becomes planar, so that one converter serves all decoders."""
-    if frame.format.name not in ("cuda", "nv12"):
-        return frame
-    return frame.reformat(format="yuv420p", threads=1)

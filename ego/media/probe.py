@@ -2,6 +2,7 @@
 
 import os
 import stat
+import struct
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import av
 from av.container import InputContainer
 from av.packet import Packet
+from av.sidedata.sidedata import SideData
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -73,7 +75,7 @@ def read_header(path: str) -> Header:
     with open_container(path) as container:
         stream = picture_stream(container, path)
         first = first_picture(container, stream, path)
-        turn = upright_turn(first)
+        turn = upright_turn(first, path)
         width, height = (first.height, first.width) if turn in (90, 270) else (first.width, first.height)
         base = time_base(stream, path)
         rate = stream.average_rate or stream.guessed_rate or Fraction(0)
@@ -124,8 +126,13 @@ def time_base(stream: VideoStream, path: str) -> Fraction:
     return stream.time_base
 
 
-def upright_turn(frame: VideoFrame) -> int:
+def upright_turn(frame: VideoFrame, path: str) -> int:
     """Degrees, counter-clockwise, by which the decoded picture must be turned to stand upright."""
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if isinstance(matrix, SideData):
+        a, b, _, c, d = struct.unpack_from("=5i", bytes(matrix))
+        if a * d - b * c < 0:
+            raise BadVideo(f"{name_of(path)} is to be shown mirrored, which is not supported; convert it first")
     return round(frame.rotation / 90) * 90 % 360
 
 

@@ -21,8 +21,11 @@ class Layout:
         return max(mmap.PAGESIZE, -(-sum(self._lengths()) // mmap.PAGESIZE) * mmap.PAGESIZE)
 
     def slots(self, ring_bytes: int) -> int:
-        """How many slots a ring of about so many bytes has; at least two, so that decoding can go on."""
-        return min(max(2, ring_bytes // self.slot_bytes), 1024)
+        """How many slots a ring of about so many bytes has.
+
+        At least two, so that decoding can go on; at most as many as can be let go of without filling a pipe.
+        """
+        return min(max(2, ring_bytes // self.slot_bytes), 128)
 
     def views(self, memory: mmap.mmap, slot: int) -> list[NDArray[np.uint8]]:
         """The pictures of a slot, (height, width, 3) uint8 each, without a copy."""

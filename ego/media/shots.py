@@ -8,6 +8,11 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from ego.errors import BadVideo
+
+LONGEST_SECONDS = 3600.0
+"""The longest time one picture may be shown."""
+
 Beat = Callable[[], None]
 """Called now and then while no frame can be delivered, to show that work goes on."""
 
@@ -23,7 +28,6 @@ class Shot:
     pts: int
     lasts: int
     frame: VideoFrame
-    corrupt: bool = False
 
 
 def nominal_step(stream: VideoStream, base: Fraction) -> int:
@@ -62,7 +66,7 @@ class Clock:
     def stamp(self, frame: VideoFrame) -> int | None:
         """The frame's timestamp, or None if it has none that follows the one before."""
         pts = self._stated(frame)
-        lasts = frame.duration or self._step
+        lasts = frame.duration if frame.duration > 0 else self._step
         if pts is None and self._last is not None and lasts:
             pts, self._filled = self._last + lasts, True
         elif pts is not None:
@@ -145,11 +149,22 @@ def timed(shots: Iterable[Shot], base: Fraction, part: tuple[float, float] | Non
         if held is not None:
             over = part is not None and float(shot.pts * base) >= part[1]
             if part is None or float(shot.pts * base) > part[0]:
-                yield held, shot.pts, over
+                yield held, _shown_until(held, shot.pts, base), over
             if over:
                 return
         if part is not None and float(shot.pts * base) >= part[1]:
             return
         held = shot
     if held is not None and (part is None or float((held.pts + held.lasts) * base) > part[0]):
-        yield held, held.pts + held.lasts, True
+        yield held, _shown_until(held, held.pts + held.lasts, base), True
+
+
+def _shown_until(shot: Shot, stop: int, base: Fraction) -> int:
+    """`stop`, unless that makes a still of hours: such a time is a damaged one, and cutting it into rows would hang."""
+    seconds = float((stop - shot.pts) * base)
+    if seconds > LONGEST_SECONDS:
+        raise BadVideo(
+            f"the timestamps are damaged: a picture would be shown for {seconds:.0f} s, "
+            f"at most {LONGEST_SECONDS:.0f} are accepted"
+        )
+    return stop

@@ -56,11 +56,13 @@ class Child:
         return self._process.pid
 
     def tell(self, message: Message) -> None:
-        """Sends a message; a child that is gone is Lost."""
+        """Sends a message; a child that is gone or reads nothing is Lost."""
         try:
-            self.wire.send(message)
+            self.wire.send(message, self._stall_seconds)
         except Gone:
             raise self._lost("died") from None
+        except TimeoutError:
+            raise self._lost(f"read nothing for {self._stall_seconds:g} s") from None
 
     def hear(self) -> Message:
         """The next message; Lost if the child dies, says nothing for too long or grows too large."""

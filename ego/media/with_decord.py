@@ -121,8 +121,9 @@ def survey(path: str, beat: Beat) -> Survey:
         if any(is_cover(one) or (one.width, one.height) == (stream.width, stream.height) for one in rivals):
             raise Unfit("decord may choose another of its video streams")
         first = first_picture(container, stream, path)
-        if upright_turn(first) or first.format.name not in PIXEL_FORMATS:
-            raise Unfit(f"decord's colours or rotation differ for {first.format.name} turned {upright_turn(first)}")
+        turn = upright_turn(first, path)
+        if turn or first.format.name not in PIXEL_FORMATS:
+            raise Unfit(f"decord's colours or rotation differ for {first.format.name} turned by {turn} degrees")
         if first.width % 2 or first.height % 2:
             raise Unfit(f"decord's colours differ for an odd size such as {first.width}x{first.height}")
         room = READ_AHEAD_BYTES // (first.width * first.height * 3)
@@ -158,5 +159,5 @@ def _too_long(room: int) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return re.sub(r"^\[[\d:]+\] \S+ ", "", lines[0])[:200] if lines else type(error).__name__

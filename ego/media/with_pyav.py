@@ -40,7 +40,7 @@ class PyAVSource:
             first = next(shots)
         except StopIteration:
             raise BadVideo(self._nothing()) from None
-        self.rotation = upright_turn(first.frame)
+        self.rotation = upright_turn(first.frame, path)
         self.width, self.height = first.frame.width, first.frame.height
         self._shots = itertools.chain([first], shots)
 
@@ -90,6 +90,7 @@ class PyAVSource:
         self._step = nominal_step(self._stream, self.base)
         self._clock = Clock(self._container.format.name, self._step)
         self._tally = Tally()
+        self._log.clear()  # what opening says of the container is no word about pictures
 
     def _from(self, start_seconds: float | None) -> Iterator[Shot]:
         """Shots from one at or before this second; a seek that lands behind it is tried from further back."""
@@ -152,13 +153,12 @@ class PyAVSource:
         place = self._clock.place(frame)
         if self._damage is not None and frame.key_frame and place is not None and place > self._damage:
             self._damage = None
-        corrupt = frame.is_corrupt or self._damage is not None
         pts = self._clock.stamp(frame)
-        self.corrupt += corrupt or pts is None
+        self.corrupt += frame.is_corrupt or self._damage is not None or pts is None
         if pts is None:
             return None
         self._tally.show(pts)
-        return Shot(pts, frame.duration or self._step or 1, frame, corrupt)
+        return Shot(pts, frame.duration if frame.duration > 0 else self._step or 1, frame)
 
     def _nothing(self) -> str:
         if self.corrupt:

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from ego.cache.entry import Feature
 from ego.cache.store import FeatureStore
-from ego.errors import BadRequest
+from ego.errors import BadRequest, BrokenEntry, NotExtracted
 from ego.extractors._base import Extractor, Files
 from ego.pipeline.extract import extract
 from ego.pipeline.jobs import Job, Outcome, Readings, entry_key
+from ego.pipeline.staged import remember
 from ego.spec import rebuild
 from ego.video import Video
 
@@ -43,6 +44,34 @@ def extractor_of(description: Mapping[str, Any] | None, path: str) -> Extractor:
     if not isinstance(found, Extractor):
         raise BadRequest(f"got the description of {found.name} for {path}, which is no extractor")
     return found
+
+
+def description_of(store: FeatureStore, path: str) -> Mapping[str, Any] | None:
+    """What made the entry at `path` (or the entries of its group): from its marker, its neighbours' or the note."""
+    group = path.split("/")[0]
+    beside = (f"{one}/{entry}" for one, entry, state in store.listing().entries() if one == group and state != "failed")
+    for one in (path, *beside):
+        try:
+            spec = store.marker(one).spec
+        except (BrokenEntry, NotExtracted, BadRequest):  # broken too, gone, or no entry at all
+            continue
+        if spec is not None:
+            return spec
+    try:
+        return store.spec(group)
+    except NotExtracted:
+        return None
+
+
+def note_again(store: FeatureStore, path: str, videos: Sequence[Video]) -> None:
+    """Writes the note that was at `path` anew, from a sound entry or from the video, where that is at hand."""
+    if path.endswith("/spec.json"):
+        description = description_of(store, path)
+        if description is not None:
+            store.remember_spec(extractor_of(description, path))
+    for video in videos:
+        if path == f"notes/videos/{video.digest[:16]}.json":
+            remember(store, video)
 
 
 def recompute(

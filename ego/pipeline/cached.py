@@ -1,7 +1,7 @@
 """Clips whose features come from the store: rows in memory once, batches by one gather."""
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,9 @@ from ego.pipeline.clips import Indices, Problem, rows_of
 from ego.pipeline.jobs import entry_key
 from ego.pipeline.recipe import Recipe
 from ego.video import Array
+
+Entries = Mapping[str, Mapping[str, FeatureKey]]
+"""The entries that are read: by the recipe's name of their extractor, then by the video's digest."""
 
 
 def feature_name(own: str, array: str) -> str:
@@ -45,11 +48,9 @@ def keys(problem: Problem, extractor: Extractor) -> dict[str, FeatureKey]:
     }
 
 
-def check_stored(
-    wanted: Mapping[str, Iterable[FeatureKey]], recipe: Recipe, problem: Problem, root: Path, store: FeatureStore
-) -> None:
+def check_stored(wanted: Entries, recipe: Recipe, problem: Problem, root: Path, store: FeatureStore) -> None:
     """Nothing, or a NotExtracted that counts what is missing and gives the command that extracts it."""
-    missing = [(own, key) for own, some in wanted.items() for key in some if key not in store]
+    missing = [(own, key) for own, some in wanted.items() for key in some.values() if key not in store]
     if missing:
         own, key = missing[0]
         words = ["ego", "extract", recipe.path, "--data", str(root), "--store", store.places[0]]
@@ -97,6 +98,11 @@ class CachedClips:
     def __len__(self) -> int:
         return len(self.chosen)
 
+    @property
+    def shapes(self) -> dict[str, Array]:
+        """What a row of each feature is."""
+        return {name: column.array for name, column in self.columns.items()}
+
     def only(self, chosen: Indices) -> "CachedClips":
         """The same clips narrowed to these."""
         return CachedClips(self.columns, self.problem, chosen)
@@ -115,15 +121,14 @@ class CachedClips:
 
 def read_columns(
     problem: Problem,
-    wanted: Mapping[str, Mapping[str, FeatureKey]],
+    wanted: Entries,
     features: Sequence[str],
     store: FeatureStore,
     rows: int,
 ) -> dict[str, Column]:
     """A column for each feature named (none named: every array of every extractor), read once and checked.
 
-    `wanted` holds the entries of each extractor by the recipe's name and the video's digest; `rows` is
-    how many rows of each part a clip sees, 0 for all.
+    `rows` is how many rows of each part a clip sees, 0 for all.
     """
     columns: dict[str, Column] = {}
     for own, entries in wanted.items():

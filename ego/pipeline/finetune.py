@@ -1,20 +1,27 @@
 """`ego finetune`: clips -> decoded windows -> backbones and head joined -> the same loop -> a run."""
 
-from collections.abc import Generator, Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Generator, Iterator, Mapping, Sequence
 
-import numpy as np
 from torch import nn
 
-from ego.cache.store import FeatureStore
 from ego.errors import BadRequest
 from ego.extractors._base import Extractor, Files, Network
 from ego.heads._train import begin
-from ego.media.decode import Decoded, Decoder
+from ego.media.decode import Decoded
 from ego.pipeline import cached, runs
-from ego.pipeline.clips import Problem, problem
-from ego.pipeline.fit import Finished, Trained, check_learnable, head_of, result, run_loop
+from ego.pipeline.clips import Problem
+from ego.pipeline.fit import (
+    Finished,
+    Trained,
+    Workplace,
+    check_learnable,
+    finish,
+    head_of,
+    planned,
+    result,
+    run_loop,
+    stored_clips,
+)
 from ego.pipeline.live import Joined, LiveClips, decode
 from ego.pipeline.parity import Parity, check_parity
 from ego.pipeline.recipe import Recipe
@@ -22,18 +29,7 @@ from ego.pipeline.windows import Shown
 from ego.video import Array
 
 
-def finetune(
-    recipe: Recipe,
-    root: Path,
-    store: FeatureStore,
-    files: Files,
-    decoder: Decoder,
-    out: Path,
-    *,
-    device: str = "cpu",
-    folds: tuple[str, ...] = (),
-    rehash: bool = False,
-) -> Iterator[Parity | Trained | Finished]:
+def finetune(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterator[Parity | Trained | Finished]:
     """Trains the recipe's head together with the networks it reads, fold by fold; last the finished run.
 
     Every network with parameters that the head reads runs live on decoded windows; whatever else it
@@ -43,41 +39,22 @@ def finetune(
     head = head_of(recipe)
     if not recipe.training.rows:
         raise BadRequest("finetune decodes a few windows a clip: set how many with --set training.rows=2")
-    learnt = problem(recipe, root, decoder, store, rehash).only(folds)
-    extractors = cached.sources(head, recipe)
-    live, built = _live(extractors, files)
-    entries = {own: cached.keys(learnt, extractor) for own, extractor in extractors.items() if own not in live}
-    cached.check_stored({own: some.values() for own, some in entries.items()}, recipe, learnt, root, store)
-    plan = runs.Plan(
-        deed="finetune",
-        problem=learnt,
-        head=head,
-        training=recipe.training,
-        features={own: {"extractor": one.digest, "live": own in live} for own, one in extractors.items()},
-        keys=[key for some in entries.values() for key in some.values()],
-    )
-    if (metrics := runs.read(plan.path(out))) is not None:
-        yield Finished(plan.path(out), metrics, found=True)
+    live, built = _live(cached.sources(head, recipe), at.files)
+    plan, entries = planned("finetune", recipe, at, folds, live)
+    if (metrics := runs.read(plan.path(at.out))) is not None:
+        yield Finished(plan.path(at.out), metrics, found=True)
         return
-    check_learnable(learnt)
+    check_learnable(plan.problem)
     shown = {}
     for own, extractor in live.items():
-        shown[own], decoded = decode(learnt, extractor, decoder, recipe.training.rows)
-        yield from _parities(learnt, extractor, built[own], shown[own], decoded, store, files, device)
-    columns = cached.read_columns(learnt, entries, head.features, store, recipe.training.rows)
-    arrays = {own: _arrays(own, extractor, head.features, files) for own, extractor in live.items()}
-    shapes = {name: column.array for name, column in columns.items()}
-    shapes |= {name: array for some in arrays.values() for name, array in some.items()}
-    clips = LiveClips(
-        cached.CachedClips(columns, learnt, np.arange(len(learnt.clips))),
-        shown,
-        {own: tuple(some) for own, some in arrays.items()},
-    )
+        shown[own], decoded = decode(plan.problem, extractor, at.decoder, recipe.training.rows)
+        yield from _parities(plan.problem, extractor, built[own], shown[own], decoded, at)
+    arrays = {own: _arrays(own, extractor, head.features, at.files) for own, extractor in live.items()}
+    clips = LiveClips(stored_clips(plan, entries, at), shown, arrays)
     results = []
-    for name in learnt.folds:
-        results.append((yield from _fold(name, plan, clips, live, shapes, files, device)))
-    folder = runs.write(out, plan, results, {"name": recipe.name, "settings": list(recipe.settings)}, recipe.text)
-    yield Finished(folder, runs.read(folder) or {}, found=False)
+    for name in plan.problem.folds:
+        results.append((yield from _fold(name, plan, clips, live, at)))
+    yield finish(plan, results, recipe, at)
 
 
 def _live(extractors: Mapping[str, Extractor], files: Files) -> tuple[dict[str, Network], dict[str, nn.Module]]:
@@ -103,9 +80,7 @@ def _parities(
     module: nn.Module,
     shown: list[list[Shown]],
     decoded: Mapping[str, Decoded],
-    store: FeatureStore,
-    files: Files,
-    device: str,
+    at: Workplace,
 ) -> Iterator[Parity]:
     """Each video with an entry, held against what is computed now."""
     for digest, key in cached.keys(learnt, extractor).items():
@@ -116,24 +91,16 @@ def _parities(
             for one in windows
         ]
         video = learnt.videos[digest]
-        parity = check_parity(extractor, module, video, key, mine, decoded.get(digest), store, files, device)
+        parity = check_parity(extractor, module, video, key, mine, decoded[digest], at.store, at.files, at.device)
         if parity is not None:
             yield parity
 
 
 def _fold(
-    name: str,
-    plan: runs.Plan,
-    clips: LiveClips,
-    live: Mapping[str, Network],
-    shapes: Mapping[str, Array],
-    files: Files,
-    device: str,
+    name: str, plan: runs.Plan, clips: LiveClips, live: Mapping[str, Network], at: Workplace
 ) -> Generator[Trained, None, runs.FoldResult]:
     """Trains one fold from the networks' own weights, and returns its result."""
-    head = begin(plan.head, shapes, plan.problem.tasks, plan.training)
-    module = Joined({own: extractor.build(files) for own, extractor in live.items()}, head)
-    log: list[dict[str, Any]] = yield from run_loop(
-        name, plan, module, clips.only(plan.problem.folds[name]["train"]), device
-    )
-    return result(name, plan, module, clips, device, log)
+    head = begin(plan.head, clips.shapes, plan.problem.tasks, plan.training)
+    module = Joined({own: extractor.build(at.files) for own, extractor in live.items()}, head)
+    log = yield from run_loop(name, plan, module, clips.only(plan.problem.folds[name]["train"]), at.device)
+    return result(name, plan, module, clips, at.device, log)

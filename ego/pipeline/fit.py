@@ -1,6 +1,6 @@
 """`ego fit-heads`: clips -> keys -> rows in memory -> head -> the loop -> a run. No pixel is decoded."""
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,13 +11,13 @@ from torch import nn
 
 from ego.cache.store import FeatureStore
 from ego.errors import BadRequest
+from ego.extractors._base import Files
 from ego.heads._base import Head
 from ego.heads._train import Clips, Step, Stream, begin, predict, train
+from ego.media.decode import Decoder
 from ego.pipeline import cached, runs
 from ego.pipeline.clips import Problem, problem
 from ego.pipeline.recipe import Recipe
-from ego.pipeline.scan import Prober
-from ego.video import Array
 
 
 @dataclass(frozen=True)
@@ -37,47 +37,64 @@ class Finished:
     found: bool
 
 
-def fit(
-    recipe: Recipe,
-    root: Path,
-    store: FeatureStore,
-    decoder: Prober,
-    out: Path,
-    *,
-    device: str = "cpu",
-    folds: tuple[str, ...] = (),
-    rehash: bool = False,
-) -> Iterator[Trained | Finished]:
+@dataclass(frozen=True)
+class Workplace:
+    """Where things lie and what works on them: nothing here changes a number.
+
+    `root` is where the data set lies, `out` where runs are kept. `rehash` reads every video again.
+    """
+
+    root: Path
+    store: FeatureStore
+    files: Files
+    decoder: Decoder
+    out: Path
+    device: str = "cpu"
+    rehash: bool = False
+
+
+def fit(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterator[Trained | Finished]:
     """Trains the recipe's head on stored features, fold by fold, and last yields the finished run.
 
-    `root` is where the data set lies. A run that is there already is not trained again. What is not
-    in the store is a NotExtracted that gives the command which extracts it.
+    `folds` names some of the data set's (none: all). A run that is there already is not trained again.
+    What is not in the store is a NotExtracted that gives the command which extracts it.
     """
-    head = head_of(recipe)
-    learnt = problem(recipe, root, decoder, store, rehash).only(folds)
-    extractors = cached.sources(head, recipe)
-    entries = {own: cached.keys(learnt, extractor) for own, extractor in extractors.items()}
-    cached.check_stored({own: some.values() for own, some in entries.items()}, recipe, learnt, root, store)
-    plan = runs.Plan(
-        deed="fit-heads",
-        problem=learnt,
-        head=head,
-        training=recipe.training,
-        features={own: {"extractor": extractor.digest} for own, extractor in extractors.items()},
-        keys=[key for some in entries.values() for key in some.values()],
-    )
-    if (metrics := runs.read(plan.path(out))) is not None:
-        yield Finished(plan.path(out), metrics, found=True)
+    plan, entries = planned("fit-heads", recipe, at, folds)
+    if (metrics := runs.read(plan.path(at.out))) is not None:
+        yield Finished(plan.path(at.out), metrics, found=True)
         return
-    check_learnable(learnt)
-    columns = cached.read_columns(learnt, entries, head.features, store, recipe.training.rows)
-    clips = cached.CachedClips(columns, learnt, np.arange(len(learnt.clips)))
-    shapes = {name: column.array for name, column in columns.items()}
+    check_learnable(plan.problem)
+    clips = stored_clips(plan, entries, at)
     results = []
-    for name in learnt.folds:
-        results.append((yield from _fold(name, plan, clips, shapes, device)))
-    folder = runs.write(out, plan, results, {"name": recipe.name, "settings": list(recipe.settings)}, recipe.text)
-    yield Finished(folder, runs.read(folder) or {}, found=False)
+    for name in plan.problem.folds:
+        results.append((yield from _fold(name, plan, clips, at.device)))
+    yield finish(plan, results, recipe, at)
+
+
+def planned(
+    deed: str, recipe: Recipe, at: Workplace, folds: Sequence[str], live: Collection[str] = ()
+) -> tuple[runs.Plan, cached.Entries]:
+    """The plan of a run and the entries it reads, all there; extractors named in `live` read none."""
+    head = head_of(recipe)
+    learnt = problem(recipe, at.root, at.decoder, at.store, at.rehash).only(folds)
+    extractors = cached.sources(head, recipe)
+    entries = {own: cached.keys(learnt, extractor) for own, extractor in extractors.items() if own not in live}
+    cached.check_stored(entries, recipe, learnt, at.root, at.store)
+    features = {own: {"extractor": one.digest, "live": own in live} for own, one in extractors.items()}
+    keys = [key for some in entries.values() for key in some.values()]
+    return runs.Plan(deed, learnt, head, recipe.training, features, keys), entries
+
+
+def stored_clips(plan: runs.Plan, entries: cached.Entries, at: Workplace) -> cached.CachedClips:
+    """All clips of the plan with the features that come from the store."""
+    columns = cached.read_columns(plan.problem, entries, plan.head.features, at.store, plan.training.rows)
+    return cached.CachedClips(columns, plan.problem, np.arange(len(plan.problem.clips)))
+
+
+def finish(plan: runs.Plan, results: Sequence[runs.FoldResult], recipe: Recipe, at: Workplace) -> Finished:
+    """Writes the run."""
+    folder = runs.write(at.out, plan, results, {"name": recipe.name, "settings": list(recipe.settings)}, recipe.text)
+    return Finished(folder, runs.read(folder) or {}, found=False)
 
 
 def head_of(recipe: Recipe) -> Head:
@@ -101,10 +118,10 @@ def check_learnable(learnt: Problem) -> None:
 
 
 def _fold(
-    name: str, plan: runs.Plan, clips: cached.CachedClips, shapes: Mapping[str, Array], device: str
+    name: str, plan: runs.Plan, clips: cached.CachedClips, device: str
 ) -> Generator[Trained, None, runs.FoldResult]:
     """Trains one fold in closed form or by the loop, and returns its result."""
-    tasks = plan.problem.tasks
+    tasks, shapes = plan.problem.tasks, clips.shapes
     chosen = clips.only(plan.problem.folds[name]["train"])
     module = plan.head.solve(chosen.batch(np.arange(len(chosen))), shapes, tasks)
     if module is not None:

@@ -16,7 +16,7 @@ from ego.media.decode import Decoded, Decoder
 from ego.pipeline.cached import CachedClips, feature_name
 from ego.pipeline.clips import Indices, Problem, moments
 from ego.pipeline.windows import Shown, nearest_windows
-from ego.video import Clip
+from ego.video import Array, Clip
 
 PIXELS = "pixels of "
 
@@ -25,20 +25,25 @@ PIXELS = "pixels of "
 class LiveClips:
     """Clips of a problem with the windows of their live features in memory; the rest comes from the store.
 
-    `shown` holds the windows of each clip by the recipe's name of a live extractor, `names` what the
-    head calls its arrays.
+    `shown` holds the windows of each clip by the recipe's name of a live extractor, `arrays` what the
+    head calls its arrays and what they are.
     """
 
     cached: CachedClips
     shown: Mapping[str, Sequence[Sequence[Shown]]]
-    names: Mapping[str, Sequence[str]]
+    arrays: Mapping[str, Mapping[str, Array]]
 
     def __len__(self) -> int:
         return len(self.cached)
 
+    @property
+    def shapes(self) -> dict[str, Array]:
+        """What a row of each feature is, live or stored."""
+        return self.cached.shapes | {name: what for some in self.arrays.values() for name, what in some.items()}
+
     def only(self, chosen: Indices) -> "LiveClips":
         """The same clips narrowed to these."""
-        return LiveClips(self.cached.only(chosen), self.shown, self.names)
+        return LiveClips(self.cached.only(chosen), self.shown, self.arrays)
 
     def batch(self, indices: NDArray[np.int64]) -> Batch:
         """A batch whose live features are (B, N, T, H, W, 3) uint8 by need."""
@@ -50,7 +55,7 @@ class LiveClips:
             count = max(map(len, clips))
             masks |= {
                 feature: torch.tensor([[n < len(clip) for n in range(count)] for clip in clips])
-                for feature in self.names[name]
+                for feature in self.arrays[name]
             }
             for need in clips[0][0].pixels:
                 pixels = [[one.pixels[need] for one in clip] for clip in clips]

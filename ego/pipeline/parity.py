@@ -37,7 +37,7 @@ def check_parity(
     video: Video,
     key: FeatureKey,
     shown: Sequence[Shown],
-    decoded: Decoded | None,
+    decoded: Decoded,
     store: FeatureStore,
     files: Files,
     device: str,
@@ -83,9 +83,7 @@ def _distance(live: NDArray[Any], stored: NDArray[Any]) -> float:
     return float((np.linalg.norm(one - two, axis=1) / np.maximum(np.linalg.norm(two, axis=1), 1e-12)).max())
 
 
-def _words(
-    extractor: Network, video: Video, what: str, then: Mapping[str, Any], decoded: Decoded | None, device: str
-) -> str:
+def _words(extractor: Network, video: Video, what: str, then: Mapping[str, Any], decoded: Decoded, device: str) -> str:
     now = about_run(decoded, device, video)
     differences = [
         f"{name} was {one}, is {two}"

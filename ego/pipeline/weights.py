@@ -121,7 +121,10 @@ class WeightFinder(Mapping[Weights, Path]):
         return None
 
     def _identity(self, path: Path) -> Weights:
-        weights = Weights(f"sha256:{file_sha256(path)}")
+        try:
+            weights = Weights(f"sha256:{file_sha256(path)}")
+        except OSError as error:
+            raise BadRequest(f"the weights file {path} cannot be read: {error.strerror}") from error
         self._paths[weights] = path.absolute()
         return weights
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from ego.cache.entry import Feature
 from ego.cache.key import FeatureKey
 from ego.cache.store import FeatureStore
 from ego.video import Array
@@ -32,10 +33,31 @@ def make_block(arrays: dict[str, Array], rows: int, seed: int = 0, first: int = 
     return block
 
 
+def same(feature: Feature, block: dict[str, np.ndarray]) -> None:
+    """Fails unless a feature holds exactly these rows, in these dtypes."""
+    for name, values in block.items():
+        found = {"time": feature.time, "source": feature.source}[name] if name in ("time", "source") else feature[name]
+        assert found.dtype == values.dtype, name
+        np.testing.assert_array_equal(found, values, err_msg=name)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def size_on_disk(folder: Path) -> int:
+    """Bytes of every file below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 @pytest.fixture(scope="session")
 def make() -> SimpleNamespace:
-    """`make.key(video, extractor)` and `make.block(arrays, rows)`."""
-    return SimpleNamespace(key=make_key, block=make_block, arrays={"feature": Array((8,))})
+    """`make.key(video, extractor)`, `make.block(arrays, rows)`, and what compares them."""
+    small = {"feature": Array((8,))}
+    return SimpleNamespace(
+        key=make_key, block=make_block, arrays=small, same=same, tree=tree, size_on_disk=size_on_disk
+    )
 
 
 @pytest.fixture

@@ -17,15 +17,13 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
-
-import google_crc32c  # noqa: F401
+import google_crc32c
 import numcodecs
 import numpy as np
 import zarr
 import zarr.codecs
 import zarrs
-from conftest import make_block, make_key
+from conftest import make_block, make_key, tree
 
 from ego.cache import layout
 from ego.cache.place import Folder
@@ -35,9 +33,7 @@ from ego.cache.verify import check_entry
 from ego.errors import EgoError
 from ego.video import Array
 
-assert numcodecs
-assert zarr.codecs
-assert zarrs
+WARM = (google_crc32c, numcodecs, zarr.codecs, zarrs)  # imported before the fork, not in every child
 KINDS = {1: "kill", 2: "EIO once", 3: "EIO for ever", 4: "ENOSPC"}
 ARRAYS = {"feature": Array((16,)), "flow": Array((4, 4, 2), "int8", compress=True)}
 ROWS = 90
@@ -93,12 +89,19 @@ def nothing(store: FeatureStore) -> None:
     store.note_failure(KEY, "tea", "it failed before")
 
 
+def careless(store: FeatureStore) -> str:
+    """An entry copied straight to its place, as no writer of ours does: the faults must tear it."""
+    shutil.copytree(store.place / NEIGHBOUR.path, store.place / KEY.path, dirs_exist_ok=True)
+    return "copied"
+
+
 DEEDS: dict[str, tuple[Callable[[FeatureStore], None], Callable[[FeatureStore], str]]] = {
     "write": (nothing, write),
     "rewrite": (damage, write),
     "repair": (damage, repair),
     "remove": (lambda store: (write(store), None)[1], remove),
     "sweep": (abandon, sweep),
+    "careless": (nothing, careless),
 }
 
 
@@ -130,11 +133,6 @@ def forked(deed: Callable[[FeatureStore], object], root: Path, at: int = 0, kind
         return ("killed" if os.WTERMSIG(status) == signal.SIGKILL else f"bug signal {os.WTERMSIG(status)}"), 0
     count, _, words = said.partition(" ")
     return words or "bug: it said nothing", int(count or 0)
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def wrong(root: Path, neighbours: dict[str, dict[str, bytes]], started_broken: bool) -> str:

@@ -82,6 +82,26 @@ def test_repair_of_an_entry_whose_marker_is_gone_knows_what_made_it(run: Run, st
     assert ego.open(str(store)).videos() == ["B", "a"]
 
 
+def test_repair_when_the_notes_are_damaged_too(run: Run, store: Path, clips: Path) -> None:
+    """What made the entry is then known from its neighbour's marker, what the video is called from the video."""
+    (store / ego.open(str(store)).key("a", "mean_rgb").path / "marker.json").write_text("{}")
+    (spec,) = store.glob("mean_rgb-*/spec.json")
+    for note in (spec, *(store / "notes" / "videos").glob("*.json")):
+        note.write_text("{}")
+    assert run("verify", "--store", store, "--repair", clips).exit_code == 0
+    assert run("verify", "--store", store).stdout == "5 entries and notes read, 0 broken\n"
+    assert ego.open(str(store)).videos() == ["B", "a"]
+
+
+def test_what_ego_did_not_put_there_is_told_and_left(run: Run, store: Path, clips: Path) -> None:
+    stranger = store / ego.open(str(store)).key("a", "mean_rgb").group / "Copy of something"
+    stranger.mkdir()
+    done = run("verify", "--store", store, "--repair", clips)
+    assert done.exit_code == 1
+    assert "remove it yourself" in done.stdout
+    assert stranger.is_dir()
+
+
 def test_recompute_finds_an_entry_equal_to_itself(run: Run, store: Path, clips: Path) -> None:
     done = run("verify", "--store", store, "--recompute", 2, clips)
     assert done.exit_code == 0, done.output

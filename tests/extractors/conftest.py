@@ -13,7 +13,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ego.spec import Weights
+from ego.extractors.image_model import ImageModel
+from ego.spec import Weights, from_table
 
 Files = dict[Weights, Path]
 
@@ -110,13 +111,36 @@ def pins(shared_data: Path) -> Callable[[str], Pins]:
     return read
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def one_thread() -> Any:
-    """Pins were computed on one thread; torch's own setting comes back afterwards."""
+    """Pins were computed on one thread, and small networks are faster so; torch's own setting comes back afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def made() -> Callable[..., tuple[ImageModel, Files]]:
+    """Makes an image model as a recipe would: what is left out is filled in from the file."""
+
+    def make(path: Path, **fields: Any) -> tuple[ImageModel, Files]:
+        files = {identity(path): path}
+        table = ImageModel.complete({"weights": identity(path), **fields}, files)
+        return from_table(ImageModel, table, "image_model"), files
+
+    return make
+
+
+@pytest.fixture
+def noise() -> Callable[[int, int], torch.Tensor]:
+    """Draws pictures (count, 1, side, side, 3)."""
+
+    def draw(count: int, side: int) -> torch.Tensor:
+        drawn = np.random.Generator(np.random.PCG64(1)).integers(0, 256, (count, 1, side, side, 3), np.uint8)
+        return torch.from_numpy(drawn)
+
+    return draw
 
 
 @pytest.fixture(scope="session")

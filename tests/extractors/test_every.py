@@ -48,7 +48,9 @@ SAMPLES = {
     ],
 }
 EVERY = [(name, place) for name, tables in SAMPLES.items() for place in range(len(tables))]
+LONG = [("i3d", 2)]
 RUN = [(name, place) for name, place in EVERY if place > 0 or name == "mean_rgb"]
+MARKED = [pytest.param(*one, marks=pytest.mark.slow) if one in LONG else one for one in RUN]
 
 
 def spec_of(name: str, place: int) -> Extractor:
@@ -111,7 +113,7 @@ def test_another_process_gives_the_same_digests() -> None:
     assert done.stdout.split() == [spec_of(name, place).digest for name, place in EVERY], done.stderr
 
 
-@pytest.mark.parametrize(("name", "place"), RUN)
+@pytest.mark.parametrize(("name", "place"), MARKED)
 def test_rows_are_what_is_declared(name: str, place: int, files: dict[Weights, Path]) -> None:
     spec = spec_of(name, place)
     assert isinstance(spec, Network)
@@ -130,7 +132,7 @@ def test_rows_are_what_is_declared(name: str, place: int, files: dict[Weights, P
         assert close(torch.cat([part[array] for part in apart]), rows, 1e-4)
 
 
-@pytest.mark.parametrize(("name", "place"), RUN)
+@pytest.mark.parametrize(("name", "place"), MARKED)
 def test_first_numbers_of_a_row(name: str, place: int, files: dict[Weights, Path]) -> None:
     stored = json.loads(GOLDEN.read_text())[f"{name}/{place}"]["rows"]
     for array, numbers in first_numbers(name, place, files).items():

@@ -41,7 +41,6 @@ def clip(pin: dict[str, Any]) -> torch.Tensor:
     return found
 
 
-@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize(("name", "pin"), QUICK + [pytest.param(*one, marks=pytest.mark.slow) for one in LONG])
 def test_published_numbers(name: str, pin: str, pins: Callable[..., Any], keep: Callable[..., Any]) -> None:
     published = pins(name)
@@ -55,7 +54,6 @@ def test_published_numbers(name: str, pin: str, pins: Callable[..., Any], keep: 
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("one_thread")
 def test_published_numbers_from_frames_to_rows(pins: Callable[..., Any], keep: Callable[..., Any]) -> None:
     published, pin = pins("i3d_rgb"), "t16_h224_w224"
     weights, files = keep(published.state(), "rgb_imagenet.pt")

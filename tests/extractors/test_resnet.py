@@ -1,6 +1,151 @@
 """`resnet` gives the published numbers, whatever file they come in and whichever taps are kept."""
 
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ego.errors import BadRequest
+from ego.extractors.resnet import ResNet
+from ego.layers.resnet import ResNet as Layers
+from ego.sampling import Window
+from ego.spec import Weights
+from ego.video import Picture
+
 NAMES = {
     "conv2_x": "layer1", "conv3_x": "layer2", "conv4_x": "layer3", "conv5_x": "layer4", "pool": "pooled",
     "logits": "logits",
 }  # fmt: skip
+SMALL: dict[str, Any] = {"picture": Picture("squash", 64), "size": 64, "precision": "float32"}
+RANDOM = Weights("random:3")
+
+
+def frames(seeds: list[int], side: int) -> torch.Tensor:
+    """The pins' noise pictures as (B, 1, H, W, 3) uint8."""
+    draw = [np.random.Generator(np.random.PCG64(seed)).integers(0, 256, (side, side, 3), np.uint8) for seed in seeds]
+    return torch.from_numpy(np.stack(draw))[:, None]
+
+
+@pytest.mark.parametrize("pin", ["b2_h224_w224", "b1_h225_w225"])
+@pytest.mark.parametrize("depth", [18, 34, 50])
+def test_published_numbers(depth: int, pin: str, pins: Callable[..., Any], keep: Callable[..., Any]) -> None:
+    published = pins(f"resnet{depth}")
+    state = published.state()
+    weights, files = keep({"state_dict": state} if depth == 34 else state, "w.pt" if depth == 34 else "w.safetensors")
+    side = published.pins[pin]["config"]["H"]
+    spec = ResNet(depth=depth, weights=weights, taps=tuple(NAMES), size=side, precision="float32")
+    with torch.inference_mode():
+        found = spec.build(files)(frames=frames(published.pins[pin]["inputs"]["x"]["seeds"], side))
+    published.check(pin, {NAMES[tap]: x for tap, x in found.items()})
+    assert {name: array.shape for name, array in spec.rows(files).items()} == {
+        tap: tuple(x.shape[1:]) for tap, x in found.items()
+    }
+
+
+def test_two_forwards_are_identical_and_the_batch_does_not_matter() -> None:
+    network, shown = ResNet(weights=RANDOM, **SMALL).build({}), frames([1, 2, 3], 64)
+    with torch.inference_mode():
+        whole, again = network(shown)["feature"], network(shown)["feature"]
+        turned, alone = network(shown.flip(0))["feature"].flip(0), network(shown[1:2])["feature"]
+    assert torch.equal(whole, again)
+    assert torch.allclose(whole, turned, rtol=1e-5, atol=1e-4)
+    assert torch.allclose(whole[1:2], alone, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_lower_precision_stays_within_the_tolerance(precision: str) -> None:
+    shown, spec = frames([4, 5], 64), ResNet(weights=RANDOM, **SMALL)
+    exact = spec.build({})(shown)["feature"]
+    rough = ResNet(weights=RANDOM, **{**SMALL, "precision": precision}).build({})(shown)["feature"]
+    assert rough.dtype == torch.float32
+    assert not torch.equal(exact, rough)
+    assert ((exact - rough).norm(dim=1) / exact.norm(dim=1)).max() < spec.tolerance
+
+
+def test_only_the_centre_of_the_picture_is_seen() -> None:
+    spec = ResNet(weights=RANDOM, picture=Picture("short", 80), size=64, precision="float32")
+    network = spec.build({})
+    shown = frames([6], 110)[:, :, :80]
+    outside = shown.clone()
+    outside[:, :, :8] = outside[:, :, -8:] = 0
+    outside[..., :23, :] = outside[..., -23:, :] = 0
+    with torch.inference_mode():
+        assert torch.equal(network(shown)["feature"], network(outside)["feature"])
+        assert not torch.equal(network(shown)["feature"], network(shown.flip(2))["feature"])
+
+
+def test_the_box_of_maps_depends_on_the_shape_of_the_frame() -> None:
+    spec = ResNet(weights=RANDOM, taps=("conv5_x", "pool"))
+    assert spec.picture.pixels(1920, 1080) == (455, 256)
+    assert spec.box(1920, 1080) == pytest.approx((115 / 455, 16 / 256, 339 / 455, 240 / 256))
+    assert spec.box(1080, 1920) == pytest.approx((16 / 256, 115 / 455, 240 / 256, 339 / 455))
+    arrays = spec.rows({})
+    assert arrays["conv5_x"].kind == "map"
+    assert arrays["conv5_x"].box == spec.box(720, 720) == (0.0625, 0.0625, 0.9375, 0.9375)
+    assert arrays["pool"].box == (0, 0, 1, 1)
+
+
+def test_it_can_be_trained() -> None:
+    network = ResNet(weights=RANDOM, **SMALL).build({}).train()
+    network(frames([1, 2], 64))["feature"].sum().backward()
+    assert network.model.conv1.weight.grad.abs().sum() > 0
+    assert network.model.bn1.num_batches_tracked == 1
+
+
+def test_a_tail_goes_on_from_stored_rows(keep: Callable[..., Any]) -> None:
+    trained = ResNet(weights=RANDOM, **SMALL).build({}).state_dict()
+    assert {key.removeprefix("model.") for key in trained} == set(Layers(18).state_dict())
+    weights, files = keep(dict(trained), "trained.safetensors")  # with the prefix it was trained under
+    spec = ResNet(weights=weights, taps=("conv4_x", "pool", "logits"), **SMALL)
+    with torch.inference_mode():
+        found = spec.build(files)(frames([1, 2], 64))
+        tail = spec.tail("conv4_x", files)
+        again = tail(found["conv4_x"].half())
+    assert set(again) == {"pool", "logits"}
+    assert {key.split(".")[1] for key in tail.state_dict()} == {"layer4", "fc"}
+    assert (again["pool"] - found["pool"]).norm() / found["pool"].norm() < spec.tolerance
+    for nowhere in ("conv6", "logits"):
+        with pytest.raises(BadRequest, match=nowhere):
+            spec.tail(nowhere, files)
+
+
+def test_a_tail_can_be_trained() -> None:
+    tail = ResNet(weights=RANDOM, **SMALL).tail("conv4_x", {}).train()
+    tail(torch.rand(2, 256, 4, 4))["feature"].sum().backward()
+    assert tail.model.layer4[0].conv1.weight.grad.abs().sum() > 0
+
+
+def test_classes_come_from_the_file(keep: Callable[..., Any]) -> None:
+    weights, files = keep(Layers(18, 7).state_dict(), "seven.pt")
+    assert ResNet(weights=weights, taps=("logits",)).rows(files)["feature"].shape == (7,)
+    assert ResNet(weights=RANDOM, taps=("logits",)).rows({})["feature"].shape == (1000,)
+
+
+def test_the_weights_of_another_depth_are_refused(keep: Callable[..., Any]) -> None:
+    weights, files = keep(Layers(18).state_dict(), "resnet.pt")
+    with pytest.raises(BadRequest, match=r"122 tensors, 218 were expected; 96 missing: layer1\.2"):
+        ResNet(depth=34, weights=weights).build(files)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"taps": ("conv9",)}, "conv3_x"),
+        ({"taps": ()}, "conv3_x"),
+        ({"taps": ("pool", "pool")}, "conv3_x"),
+        ({"window": Window(frames=4)}, "frames=1"),
+        ({"size": 300}, "crop of 300"),
+        ({"picture": Picture("native", 0)}, "native"),
+        ({"depth": 19}, "depth"),
+    ],
+)
+def test_fields_that_cannot_be(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadRequest, match=words):
+        ResNet(weights=RANDOM, **fields)
+
+
+def test_a_picture_smaller_than_the_crop_is_refused() -> None:
+    with pytest.raises(BadRequest, match="at least 64x64"):
+        ResNet(weights=RANDOM, **SMALL).build({})(torch.zeros(1, 1, 60, 90, 3, dtype=torch.uint8))

@@ -30,7 +30,7 @@ def test_features_are_concatenated_by_name_and_others_left_alone():
     shapes = {"rgb": Array((4,)), "flow": Array((2, 3, 3), kind="map"), "sound": Array((7,))}
     module = begin(Linear(features=("rgb", "flow")), shapes, TASKS, Training())
     assert module.layers["of_verb"].weight.shape == (3, 6)
-    with pytest.raises(BadRequest, match="head.features asks for 'gaze', the recipe extracts: rgb, flow, sound"):
+    with pytest.raises(BadRequest, match=r"head\.features asks for 'gaze', the recipe extracts: rgb, flow, sound"):
         begin(Linear(features=("gaze",)), shapes, TASKS, Training())
 
 

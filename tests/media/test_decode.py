@@ -277,3 +277,11 @@ def test_nvdec_without_a_gpu_says_so(tmp_path: Path) -> None:
     path = readable_video(tmp_path / "video.mp4")
     with Decoder("nvdec") as decoder, pytest.raises(BadRequest, match="--decoder auto"):
         watch(decoder, path)
+
+
+def test_a_relative_path_is_the_parents(tmp_path: Path, pyav: Decoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    readable_video(tmp_path / "here.mp4")
+    watch(pyav, tmp_path / "here.mp4")  # the child runs already, elsewhere
+    monkeypatch.chdir(tmp_path)
+    assert pyav.probe("here.mp4").frames_from_header == 60
+    assert len(watch(pyav, "here.mp4")) == 60

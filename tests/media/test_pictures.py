@@ -76,3 +76,10 @@ def test_full_range_and_matrix_are_respected() -> None:
     (short,) = paint(limited, [Picture("native", 0)])
     assert abs(int(full.mean()) - 235) <= 1
     assert short.mean() > 253
+
+
+def test_a_gpus_planes_give_the_same_picture() -> None:
+    planar = VideoFrame.from_ndarray(noise(160, 120)).reformat(format="yuv420p")
+    wanted = [Picture("native", 0), Picture("short", 50)]
+    for one, other in zip(paint(planar, wanted), paint(planar.reformat(format="nv12"), wanted), strict=True):
+        assert (one == other).all()

@@ -129,3 +129,15 @@ def test_cover_art_is_not_the_video(tmp_path: Path, pyav: Decoder) -> None:
             pytest.skip("this FFmpeg cannot write cover art so")
     with pytest.raises(BadVideo, match="only cover art"):
         pyav.probe(str(path))
+
+
+def test_a_mirrored_video_is_refused(tmp_path: Path, pyav: Decoder) -> None:
+    path = tmp_path / "mirrored.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=15)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        stream.set_display_rotation(0, hflip=True)
+        for packet in (*stream.encode(av.VideoFrame.from_ndarray(draw_number(1))), *stream.encode(None)):
+            container.mux(packet)
+    with pytest.raises(BadVideo, match="mirrored"):
+        pyav.probe(str(path))

@@ -46,6 +46,6 @@ def test_pictures_held_from_the_video_before_stay_readable_when_the_ring_changes
     assert held.sum() == 0
 
 
-@pytest.mark.parametrize(("sizes", "expected"), [(((4000, 3000),), 2), (((100, 100),), 1024), ((), 1024)])
+@pytest.mark.parametrize(("sizes", "expected"), [(((4000, 3000),), 2), (((100, 100),), 128), ((), 128)])
 def test_a_ring_has_at_least_two_slots_and_not_too_many(sizes: tuple[tuple[int, int], ...], expected: int) -> None:
     assert Layout(sizes).slots(64 << 20) == expected

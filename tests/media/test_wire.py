@@ -35,3 +35,9 @@ def test_a_closed_end_is_noticed_on_both_sides() -> None:
         one.receive()
     with pytest.raises(Gone):
         one.send({"late": True})
+
+
+def test_a_reader_that_reads_nothing_is_noticed() -> None:
+    one, _, _ = pair()
+    with pytest.raises(TimeoutError):
+        one.send({"text": "x" * 1_000_000}, timeout_seconds=0.05)

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from ego.errors import BadVideo
 from ego.media.decode import Decoder, Look
 from ego.media.encode import encode
 from ego.sampling import Window
+from ego.video import Picture
 
 MUTATED = {  # 300 in all
     "h264.mp4": (90, {"gop": 12}),
@@ -152,3 +154,22 @@ def test_one_picture_is_a_video(tmp_path: Path, either: Decoder) -> None:
     (frame,) = watch(either, path)
     assert read_number(frame.picture) == 7
     assert (frame.start, frame.stop) == (0.0, pytest.approx(1 / 15, abs=0.001))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 9), (7, 3)])
+def test_tiny_pictures_of_any_shape(size: tuple[int, int], tmp_path: Path, pyav: Decoder) -> None:
+    drawn = [np.full((size[1], size[0], 3), 20 * number, np.uint8) for number in range(10)]
+    path = encode(tmp_path / "a.mkv", drawn, 15, codec="ffv1", pixel_format="bgr0")
+    for picture in (NATIVE, Picture("short", 4), Picture("squash", 16)):
+        seen = watch(pyav, path, picture)
+        assert [one.picture.shape for one in seen] == [(*reversed(picture.pixels(*size)), 3)] * 10
+        assert [int(one.picture.mean()) for one in seen] == pytest.approx([20 * n for n in range(10)], abs=2)
+
+
+def test_a_name_that_is_no_text_is_no_obstacle(tmp_path: Path, pyav: Decoder) -> None:
+    path = readable_video(tmp_path / "a.mp4").rename(tmp_path / os.fsdecode(b"caf\xe9 \xff.mp4"))
+    assert len(watch(pyav, path)) == 60
+    path.write_bytes(b"")
+    with pytest.raises(BadVideo) as caught:
+        watch(pyav, path)
+    str(caught.value).encode()  # can be printed

@@ -16,7 +16,7 @@ from ego.errors import BadRequest, NotExtracted
 from ego.heads._base import Head
 from ego.media.decode import Decoder
 from ego.pipeline import recipe
-from ego.pipeline.fit import Finished, Trained, fit
+from ego.pipeline.fit import Finished, Trained, Workplace, fit
 from ego.pipeline.weights import WeightFinder
 
 
@@ -25,11 +25,12 @@ def run(colours, out, *settings, data=None, toml=None, store=None, head=None, fo
     read = dataclasses.replace(read, head=head) if head else read
     with Decoder() as decoder:
         features = FeatureStore(store or colours.store)
-        return list(fit(read, data or colours.data, features, decoder, out, folds=folds))
+        at = Workplace(data or colours.data, features, WeightFinder([]), decoder, out)
+        return list(fit(read, at, folds))
 
 
 def test_a_head_learns_each_fold_from_the_other_videos(colours, tmp_path):
-    *steps, done = run(colours, tmp_path)
+    *steps, done = run(colours, tmp_path / "runs")
     assert [event.fold for event in steps if event.step.step == 1] == ["one", "three", "two"]
     assert float(steps[39].step.loss) < float(steps[0].step.loss) / 5
     for splits in done.metrics["folds"].values():
@@ -37,7 +38,7 @@ def test_a_head_learns_each_fold_from_the_other_videos(colours, tmp_path):
             "accuracy": 1.0, "mean_class_accuracy": 1.0, "top2_accuracy": 1.0, "clips": 6
         }  # fmt: skip
     assert done.metrics["pooled"]["validation"]["verb"]["clips"] == 18
-    assert sorted(path.name for path in tmp_path.iterdir()) == [done.folder.name]
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == [done.folder.name]
 
 
 def test_a_run_holds_all_that_is_needed_to_know_it(colours, tmp_path):
@@ -186,7 +187,7 @@ def test_recipes_that_lack_a_part(colours, tmp_path):
         run(colours, tmp_path, toml=toml)
     with pytest.raises(BadRequest, match="got fold 'four', expected one of: 'one', 'three', 'two'"):
         run(colours, tmp_path, folds=("four",))
-    with pytest.raises(BadRequest, match="head.features asks for 'flow', the recipe extracts: colour"):
+    with pytest.raises(BadRequest, match=r"head\.features asks for 'flow', the recipe extracts: colour"):
         run(colours, tmp_path, 'head.features=["flow"]')
 
 
@@ -218,6 +219,13 @@ def test_a_head_in_closed_form_needs_no_loop(colours, tmp_path):
     assert events[-1].metrics["pooled"]["validation"]["verb"]["accuracy"] == 1.0
 
 
+def test_the_demo_recipe_learns_what_is_drawn(colours, tmp_path):
+    toml, store = Path(__file__).parents[2] / "recipes" / "demo.toml", tmp_path / "features"
+    sys.modules["colours"].fill(dataclasses.replace(colours, recipe=toml, store=store))
+    done = run(colours, tmp_path / "runs", toml=toml, store=store)[-1]
+    assert done.metrics["pooled"]["validation"]["verb"]["accuracy"] == 1.0
+
+
 def test_real_clips_end_to_end(shared_data, tmp_path):
     """Four real videos at one frame a second: more right than the majority class (20 of 72)."""
     from ego.pipeline.extract import extract, work
@@ -230,7 +238,7 @@ def test_real_clips_end_to_end(shared_data, tmp_path):
     with Decoder() as decoder:
         videos = list(scan(read.dataset.videos(root).values(), decoder))
         list(extract(work(videos, list(read.extractors.values()), store), store, finder))
-        done = list(fit(read, root, store, decoder, tmp_path / "runs"))[-1]
+        done = list(fit(read, Workplace(root, store, finder, decoder, tmp_path / "runs")))[-1]
     found = done.metrics["pooled"]["validation"]["verb"]
     assert found["clips"] == 72
     assert found["accuracy"] > 30 / 72

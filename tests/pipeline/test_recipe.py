@@ -40,7 +40,7 @@ rate = 1e-3
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def finder():
     return WeightFinder([])
 
@@ -122,7 +122,8 @@ def test_an_unknown_name_or_another_type_lists_the_choices(finder, setting, mess
         ("[extractors.head]", "got the name 'head'"),
         ("[extractors.a]\nname = 'mean_rgb'\n[tasks.a]\nname = 'classify'", "as an extractor and as a task"),
         ("[extractors.rgb]\nname = ['x']", r"got \['x'\] from extractors, expected one of"),
-        ("[extractors.resnet]", "resnet needs a value for: weights; set it with --set resnet.weights="),
+        ("[extractors.resnet]", "resnet needs weights: resnet18-f37072fd.pth"),
+        ("[dataset]\nname='folder'\n[tasks.verb]\nname='classify'", "classify needs a value for: label"),
     ],
 )
 def test_what_is_wrong_is_one_sentence(finder, text, message):
@@ -213,8 +214,7 @@ def only_ego_errors(finder, count, seed):
         try:
             parse(mutated(chance), (), finder)
         except EgoError as error:
-            assert str(error)
-            refused += 1
+            refused += bool(str(error))
     return refused
 
 

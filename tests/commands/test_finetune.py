@@ -1,0 +1,34 @@
+"""`ego finetune` as it is typed: the falling loss, step by step."""
+
+import json
+
+NETWORK = """
+[extractors.net]
+name = "resnet"
+weights = "random:0"
+window = { fps = 5.0 }
+picture = { fit = "short", size = 36 }
+size = 32
+precision = "float32"
+"""
+
+
+def test_each_step_prints_its_loss(run, colours, tmp_path):
+    recipe = tmp_path / "net.toml"
+    recipe.write_text(colours.recipe.read_text() + NETWORK)
+    settings = ("training.steps=4", "training.rows=1", "training.rate=0.001", 'head.features=["net"]')
+    words = ["finetune", recipe, "--data", colours.data, "--store", colours.store, "--out", tmp_path / "runs"]
+    words += [part for setting in settings for part in ("--set", setting)] + ["--fold", "one", "--json"]
+    done = run(*words)
+    assert done.exit_code == 0
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["step"] for line in lines[:4]] == [1, 2, 3, 4]
+    assert lines[3]["loss"] < lines[0]["loss"]
+    assert {line["split"] for line in lines[4:]} == {"train", "validation"}
+
+
+def test_features_that_cannot_be_trained_are_refused(run, colours, tmp_path):
+    words = ["finetune", colours.recipe, "--data", colours.data, "--store", colours.store, "--out", tmp_path / "runs"]
+    done = run(*words, "--set", "training.rows=1")
+    assert done.exit_code == 2
+    assert "none has weights to train" in done.stderr

@@ -1,0 +1,90 @@
+"""Clips gathered from the store: right rows, right masks, absent entries masked, several features at once."""
+
+import numpy as np
+import pytest
+
+from ego.cache.key import FeatureKey
+from ego.cache.store import FeatureStore
+from ego.errors import BadRequest
+from ego.pipeline.cached import CachedClips, feature_name, read_columns
+from ego.pipeline.clips import Problem
+from ego.tasks.classify import Classify
+from ego.video import Array, Clip, Video
+
+DIGESTS = ["a" * 64, "b" * 64]
+TASK = Classify(label="verb", classes=("x", "y"))
+
+
+@pytest.fixture
+def problem():
+    videos = [Video(digest, digest[0], f"{digest[0]}.mp4") for digest in DIGESTS]
+    clips = (
+        Clip(videos[0], ((0.0, 1.0),)),
+        Clip(videos[1], ((1.0, 3.0),)),
+        Clip(videos[0], ((2.0, 2.5),)),
+        Clip(videos[1], ()),
+    )
+    labels = {"verb": np.array([0, 1, 0, 0])}
+    labelled = {"verb": np.array([True, True, False, True])}
+    return Problem(clips, ("",) * 4, {"verb": TASK}, labels, labelled, {"": {"train": np.arange(4)}}, {})
+
+
+def write(store, name, rows, arrays, absent=()):
+    """Entries whose rows say video * 100 + row; {video digest: key}."""
+    keys = {digest: FeatureKey(name, f"{len(name):064x}", digest) for digest in DIGESTS}
+    for number, (digest, key) in enumerate(keys.items()):
+        if digest in absent:
+            store.absent(key, arrays, "it has no sound", {})
+            continue
+        begin = np.arange(rows) * 0.5
+        time = np.stack([begin, begin + 0.25, begin + 0.5], 1)
+        block = {"time": time, "source": np.full((rows, 4), -1)}
+        for array, what in arrays.items():
+            value = (number * 100 + np.arange(rows)).reshape(rows, *[1] * len(what.shape))
+            block[array] = np.broadcast_to(value, (rows, *what.shape)).astype(what.dtype)
+        store.write(key, arrays, [block], {})
+    return keys
+
+
+def test_rows_masks_and_labels_by_hand(problem, tmp_path):
+    store = FeatureStore(tmp_path / "store", create=True)
+    keys = write(store, "rgb", 8, {"feature": Array((2,))})
+    clips = CachedClips(read_columns(problem, {"rgb": keys}, (), store, 0), problem, np.array([3, 0, 1, 2]))
+    assert len(clips) == 4
+    batch = clips.batch(np.array([1, 2, 3]))
+    assert batch.features["rgb"].shape == (3, 4, 2)
+    both = zip(batch.features["rgb"][:, :, 0], batch.masks["rgb"], strict=True)
+    seen = [rows[mask].tolist() for rows, mask in both]
+    assert seen == [[0, 1], [102, 103, 104, 105], [4]]
+    assert batch.labels["verb"].tolist() == [0, 1, 0]
+    assert batch.labelled["verb"].tolist() == [True, True, False]
+    assert clips.batch(np.array([0])).features["rgb"][0, :, 0].tolist() == list(range(100, 108))
+    assert clips.only(np.array([2])).batch(np.array([0])).features["rgb"][0, :, 0].tolist() == [4]
+
+
+def test_an_absent_entry_is_masked_and_several_arrays_have_names(problem, tmp_path):
+    store = FeatureStore(tmp_path / "store", create=True)
+    sound = write(store, "sound", 4, {"feature": Array((3,))}, absent=DIGESTS[:1])
+    hands = write(store, "hands", 8, {"boxes": Array((4,), "int16", scale=0.5), "score": Array((1,))})
+    columns = read_columns(problem, {"sound": sound, "hands": hands}, (), store, 0)
+    assert set(columns) == {"sound", "hands.boxes", "hands.score"}
+    batch = CachedClips(columns, problem, np.arange(4)).batch(np.array([0, 1, 2]))
+    assert batch.masks["sound"].sum(dim=1).tolist() == [0, 2, 0]
+    assert batch.masks["hands.boxes"].sum(dim=1).tolist() == [2, 4, 1]
+    assert batch.features["hands.boxes"][1, :, 0].tolist() == [51, 51.5, 52, 52.5]  # stored * scale
+    only = read_columns(problem, {"hands": hands}, ("hands.score",), store, 0)
+    assert set(only) == {"hands.score"}
+    with pytest.raises(BadRequest, match=r"asks for 'hands\.nails', what is stored is: hands\.score"):
+        read_columns(problem, {"hands": hands}, ("hands.score", "hands.nails"), store, 0)
+
+
+def test_entries_that_are_all_absent_are_masked(problem, tmp_path):
+    store = FeatureStore(tmp_path / "store", create=True)
+    keys = write(store, "sound", 4, {"feature": Array((3,))}, absent=DIGESTS)
+    batch = CachedClips(read_columns(problem, {"sound": keys}, (), store, 2), problem, np.arange(4)).batch(np.arange(4))
+    assert batch.features["sound"].shape == (4, 1, 3)
+    assert not batch.masks["sound"].any()
+
+
+def test_names():
+    assert (feature_name("rgb", "feature"), feature_name("hands", "boxes")) == ("rgb", "hands.boxes")

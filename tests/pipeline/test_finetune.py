@@ -1,0 +1,114 @@
+"""Fine-tuning: live windows are those of the store, the loss falls, and live must equal cached first."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from ego.cache.store import FeatureStore
+from ego.errors import BadRequest
+from ego.media.decode import Decoder
+from ego.pipeline import recipe
+from ego.pipeline.extract import extract, work
+from ego.pipeline.finetune import finetune
+from ego.pipeline.fit import Finished, Trained, Workplace
+from ego.pipeline.jobs import entry_key
+from ego.pipeline.parity import Parity
+from ego.pipeline.scan import scan
+from ego.pipeline.weights import WeightFinder
+from ego.spec import make
+
+NETWORK = """
+[extractors.net]
+name = "resnet"
+weights = "random:0"
+window = { fps = 5.0 }
+picture = { fit = "short", size = 36 }
+size = 32
+precision = "float32"
+"""
+SETTINGS = ("training.steps=6", "training.rows=2", "training.batch=12", "training.rate=0.001", 'head.features=["net"]')
+
+
+@pytest.fixture
+def toml(colours, tmp_path):
+    path = tmp_path / "net.toml"
+    path.write_text(colours.recipe.read_text() + NETWORK)
+    return path
+
+
+def run(colours, toml, out, *settings, store=None, folds=("one",)):
+    finder = WeightFinder([])
+    read = recipe.read(toml, (*SETTINGS, *settings), finder)
+    with Decoder() as decoder:
+        features = store or FeatureStore(colours.store)
+        return list(finetune(read, Workplace(colours.data, features, finder, decoder, out), folds))
+
+
+def test_head_and_network_learn_together(colours, toml, tmp_path):
+    events = run(colours, toml, tmp_path / "runs")
+    losses = [float(event.step.loss) for event in events if isinstance(event, Trained)]
+    assert len(losses) == 6
+    assert losses[-1] < losses[0] / 2
+    done = events[-1]
+    assert done.metrics["folds"]["one"]["validation"]["verb"]["clips"] == 6
+    tensors = load_file(done.folder / "weights.safetensors")
+    fresh = make("extractors", "resnet", {"weights": "random:0"}).build({})
+    moved = tensors["backbones.of_net.model.conv1.weight"] - fresh.state_dict()["model.conv1.weight"]
+    assert float(moved.abs().max()) > 0
+    assert torch.equal(  # eval mode: the statistics stay those of what is stored
+        tensors["backbones.of_net.model.bn1.running_mean"], fresh.state_dict()["model.bn1.running_mean"]
+    )
+    assert [type(event) for event in run(colours, toml, tmp_path / "runs")] == [Finished]
+
+
+def test_live_rows_and_stored_rows_side_by_side(colours, toml, tmp_path):
+    events = run(colours, toml, tmp_path / "runs", 'head.features=["net", "colour"]', "training.steps=2")
+    tensors = load_file(events[-1].folder / "weights.safetensors")
+    assert tensors["head.layers.of_verb.weight"].shape == (3, 512 + 3)
+
+
+def test_live_equals_cached_is_shown_first(colours, toml, tmp_path):
+    store = FeatureStore(tmp_path / "features", create=True)
+    finder = WeightFinder([])
+    read = recipe.read(toml, SETTINGS, finder)
+    with Decoder() as decoder:
+        videos = list(scan(read.dataset.videos(colours.data).values(), decoder))
+    list(extract(work(videos, [read.extractors["net"]], store), store, finder))
+    events = run(colours, toml, tmp_path / "runs", "training.steps=1", store=store)
+    parities = [event for event in events if isinstance(event, Parity)]
+    assert sorted(parity.video.name for parity in parities) == ["one", "three", "two"]
+    assert all(parity.rows >= 6 and parity.distance <= 1e-2 for parity in parities)
+    assert isinstance(events[0], Parity)
+
+    key = entry_key(videos[0], read.extractors["net"], {})
+    stored = store.read(key)
+    arrays, about = store.marker(key).arrays, {**store.marker(key).about, "torch": "1.0"}
+    rows = {"time": stored.time, "source": stored.source, "feature": (stored["feature"] * 1.5).astype(np.float16)}
+    store.remove(key)
+    store.write(key, arrays, [rows], about, read.extractors["net"])
+    with pytest.raises(BadRequest, match=r"differ by 0\.33.*torch was 1\.0, is .*remove that entry"):
+        run(colours, toml, tmp_path / "runs", "training.steps=3", store=store)
+
+
+def test_what_cannot_be_trained_is_refused(colours, toml, tmp_path):
+    with pytest.raises(BadRequest, match=r"the head reads colour \(mean_rgb\): none has weights to train"):
+        run(colours, toml, tmp_path, 'head.features=["colour"]')
+    with pytest.raises(BadRequest, match=r"set how many with --set training\.rows=2"):
+        run(colours, toml, tmp_path, "training.rows=0")
+
+
+@pytest.mark.slow
+def test_real_clips_end_to_end(shared_data, tmp_path):
+    path = Path(__file__).parents[2] / "recipes" / "gtea_finetune.toml"
+    finder = WeightFinder([])
+    read = recipe.read(path, ("training.steps=10",), finder)
+    store = FeatureStore(tmp_path / "features", create=True)
+    with Decoder() as decoder:
+        root = shared_data / "labelled_gtea_s2"
+        at = Workplace(root, store, finder, decoder, tmp_path / "runs")
+        events = list(finetune(read, at, ("S2_Cheese_C1",)))
+    losses = [float(event.step.loss) for event in events if isinstance(event, Trained)]
+    assert np.mean(losses[-3:]) < 0.9 * np.mean(losses[:3])
