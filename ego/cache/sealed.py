@@ -43,4 +43,4 @@ def unseal(data: bytes) -> dict[str, Any]:
 
 
 def _text(content: Mapping[str, Any]) -> bytes:
-    return json.dumps(content, sort_keys=True, indent=1, ensure_ascii=True, allow_nan=False).encode() + b"\n"
+    return canonical_json(content).encode() + b"\n"

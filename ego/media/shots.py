@@ -1,5 +1,6 @@
 """Decoded frames on their way to pictures: their timestamps, and what counts as damage."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -41,9 +42,9 @@ class Clock:
 
     Most containers state when each picture is shown. MPEG program streams state it for some: those
     between are filled in by the frame's own duration, and a stated time that contradicts the filled
-    ones counts as damage. AVI states none (libavformat's are guesses that packed B-frames upset): the
-    decoding times of the packets that drove the pictures out, which do increase, are moved so that the
-    first picture begins with the first packet.
+    ones counts as damage. AVI states none (libavformat's are guesses that packed B-frames upset), but its
+    packets have decoding times, which increase: a picture takes the time of the packet that stands as far
+    before the one that drove it out as the first packet stands before the one that drove out the first.
     """
 
     def __init__(self, container: str, step: int) -> None:
@@ -51,7 +52,8 @@ class Clock:
         self._step = step
         self._first_packet: int | None = None
         self._last_packet = 0
-        self._shift: int | None = None
+        self._waiting: deque[int] = deque()  # times of packets that no picture has taken yet
+        self._delay: int | None = None  # how many packets the decoder holds back
         self._last: int | None = None
         self._filled = False
 
@@ -62,6 +64,8 @@ class Clock:
         if self._first_packet is None:
             self._first_packet = packet.dts
         self._last_packet = packet.dts
+        if self._by_packet:
+            self._waiting.append(packet.dts)
 
     def stamp(self, frame: VideoFrame) -> int | None:
         """The frame's timestamp, or None if it has none that follows the one before."""
@@ -87,11 +91,16 @@ class Clock:
     def _stated(self, frame: VideoFrame) -> int | None:
         if not self._by_packet:
             return frame.pts
-        if frame.dts is None:
+        if frame.dts is None:  # driven out by the end
+            return self._waiting.popleft() if self._waiting else None
+        if frame.dts not in self._waiting:
             return None
-        if self._shift is None:
-            self._shift = frame.dts - (self._first_packet or 0)
-        return frame.dts - self._shift
+        place = self._waiting.index(frame.dts)
+        if self._delay is None:
+            self._delay = place
+        for _ in range(place - self._delay):  # of pictures that were lost
+            self._waiting.popleft()
+        return self._waiting.popleft() if place >= self._delay else None
 
     @property
     def packets(self) -> int:
@@ -99,9 +108,14 @@ class Clock:
         return 0 if self._first_packet is None else (self._last_packet - self._first_packet) // max(self._step, 1) + 1
 
     @property
+    def reorders(self) -> bool:
+        """Whether pictures leave the decoder later than their packets enter, so that a gap cannot be placed."""
+        return bool(self._delay)
+
+    @property
     def needs_whole_start(self) -> bool:
         """Whether a frame lost before the first one would shift all that follow."""
-        return self._by_packet and self._shift is None
+        return self._by_packet and self._delay is None
 
 
 class Tally:

@@ -67,11 +67,14 @@ class PyAVSource:
         kind = self._container.format.name.split(",")[0]
         if not self._whole or kind not in ("mov", "matroska", "avi"):
             return 0
-        if kind == "avi" and self._clock.packets < self.frames_from_header:
-            raise BadVideo(
-                f"{name_of(self._path)} holds {self._clock.packets} of {self.frames_from_header} frames and states no "
-                "timestamps, so no picture's time is known"
-            )
+        if kind == "avi":
+            held = self._packets_seen if self._clock.reorders else self._clock.packets
+            promised = max(self.frames_from_header, self._clock.packets)
+            if held < promised:
+                raise BadVideo(
+                    f"{name_of(self._path)} holds {held} of {promised} frames and states no timestamps, "
+                    "so no picture's time is known"
+                )
         missing = max(0, self.frames_from_header - self._packets_seen) if kind == "mov" else 0
         one_each = kind != "avi" and self._stream.codec_context.codec.canonical_name in ONE_PICTURE_A_PACKET
         return missing + (max(0, self._tally.lost - self.corrupt) if one_each else 0)

@@ -35,7 +35,8 @@ def entries(
 ) -> Iterator[EntryState]:
     """Every entry and failure of the store; with videos and extractors named, those pairs, `missing` ones too.
 
-    With only one of the two named, what the store knows of them. Opens the markers of stored entries;
+    With videos alone, under each extractor that the store knows; with extractors alone, every video it
+    knows. Opens the markers of stored entries;
     `seconds` is from the first row's start to the last one's stop.
     """
     listing, failures, notes = store.listing(), store.failures(), store.video_notes()
@@ -47,14 +48,22 @@ def entries(
                 state = listing.state(key)
                 yield _describe(store, key.path, state, video.name, extractor.name, extractor.digest, failures)
         return
-    meant = None if videos is None else {video.digest[:16] for video in videos}
+    meant = None if videos is None else {video.digest[:16]: video.name for video in videos}
     wanted = None if extractors is None else {extractor.digest[:16] for extractor in extractors}
+    found: set[tuple[str, str]] = set()
     for group, entry, state in listing.entries():
         name, _, digest = group.rpartition("-")
-        video_digest = entry[:16]
-        if (meant is None or video_digest in meant) and (wanted is None or digest in wanted):
-            called = names.get(video_digest, video_digest)
+        if wanted is not None and digest not in wanted:
+            continue
+        found.add((group, entry[:16]))
+        if meant is None or entry[:16] in meant:
+            called = (meant or names).get(entry[:16], entry[:16])
             yield _describe(store, f"{group}/{entry}", state, called, name, digest, failures)
+    for group in sorted({group for group, _ in found}):
+        name, _, digest = group.rpartition("-")
+        for video_digest, called in (meant or {}).items():
+            if (group, video_digest) not in found:
+                yield EntryState(called, name, digest, None, None, "missing", None)
 
 
 def _describe(

@@ -8,7 +8,7 @@ import time
 from ego.cache.store import FeatureStore
 
 
-def test_fifty_thousand_entries_are_listed_in_a_second_without_opening_any(fast_path, make):
+def test_listing_takes_some_ten_microseconds_an_entry_and_opens_none(fast_path, make):
     store = FeatureStore(fast_path / "store", create=True)
     store.write(make.key(), make.arrays, [make.block(make.arrays, 1)], {})
     pattern = store.place / make.key().path
@@ -20,12 +20,14 @@ def test_fifty_thousand_entries_are_listed_in_a_second_without_opening_any(fast_
                 (entry / part).mkdir(parents=True)
             os.link(pattern / "marker.json", entry / "marker.json")
             os.link(pattern / "zarr.json", entry / "zarr.json")
-    started = time.perf_counter()
-    listing = store.listing()
-    taken = time.perf_counter() - started
+    taken = []
+    for _ in range(3):
+        started = time.process_time()
+        listing = store.listing()
+        taken.append(time.process_time() - started)
     assert len(listing) == 5001
     assert {state for *_, state in listing.entries()} == {"stored"}
-    assert taken * 10 < 3.0  # a slow machine may take twice the second and a half of ten times as many
+    assert min(taken) / 5001 < 60e-6  # 12e-6 where it was measured; a second and a half for 50,000 is 30e-6
 
 
 def test_importing_and_listing_open_no_zarr(store, make):

@@ -51,7 +51,10 @@ def test_each_state_is_told(videos: list[Video], extractor: Extractor, tmp_path:
     assert "--repair" in (told["1"].error or "")
     known = {state.video: state.state for state in entries(store)}
     assert known == {"0": "stored", "1": "broken", "2": "failed"}
-    assert [state.video for state in entries(store, videos[:1])] == ["0"]
+    assert [(state.video, state.state) for state in entries(store, videos[:1])] == [("0", "stored")]
+    assert {state.video: state.state for state in entries(store, videos)} == {
+        "0": "stored", "1": "broken", "2": "failed", "3": "missing"
+    }  # fmt: skip
     (total,) = summary(store)
     assert total.counts == {"stored": 1, "broken": 1, "failed": 1}
     assert total.extractor == "mean_rgb"
