@@ -43,6 +43,36 @@ def interleaved(repeats: int, *jobs: Callable[[], object]) -> list[float]:
     return best
 
 
+def measure(store: FeatureStore, keys: list[FeatureKey], folder: Path, repeats: int) -> dict[str, float]:
+    """Seconds of each way to have the rows of these entries."""
+    zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"})
+
+    def plain() -> list[object]:
+        groups = [zarr.open_group(str(store.place / key.path), mode="r") for key in keys]
+        return [np.asarray(group[name][:]) for group in groups for name in ("time", "feature")]
+
+    def fromfile() -> list[object]:
+        return [np.fromfile(folder / f"{name}.bin", np.uint8) for name in ("time", "feature")]
+
+    pack(store, keys, folder=folder)
+    jobs: dict[str, Callable[[], object]] = {
+        "plain zarr + zarrs read": plain,
+        "pack (verified, memory)": lambda: pack(store, keys),
+        "np.fromfile": fromfile,
+        "Pack.open (mapped)": lambda: Pack.open(folder),
+        "Pack.open (memory)": lambda: Pack.open(folder, memory=True),
+    }
+    return dict(zip(jobs, interleaved(repeats, *jobs.values()), strict=True))
+
+
+def windows_per_second(opened: Pack, width: int, repeats: int) -> float:
+    """Windows of 16 rows gathered a second, 256 at once."""
+    rows = np.random.default_rng(1).integers(0, len(opened) - 16, 256)[:, None] + np.arange(16)
+    out = np.empty((256, 16, width), np.float16)
+    (seconds,) = interleaved(repeats, lambda: [opened.gather("feature", rows, out) for _ in range(20)])
+    return 20 * 256 / seconds
+
+
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -52,49 +82,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = FeatureStore(Path(folder) / "store", create=True)
         keys = fill(store, asked.entries, asked.rows, asked.width)
-        zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"})
-
-        def plain() -> list[np.ndarray]:
-            found = []
-            for key in keys:
-                group = zarr.open_group(str(store.place / key.path), mode="r")
-                found += [np.asarray(group[name][:]) for name in ("time", "feature")]
-            return found
-
-        packed = Path(folder) / "packed"
-        pack(store, keys, folder=packed)
-        size = asked.entries * asked.rows * (asked.width * 2 + 24)
-
-        def fromfile() -> list[np.ndarray]:
-            return [np.fromfile(packed / f"{name}.bin", np.uint8) for name in ("time", "feature")]
-
-        seconds = interleaved(
-            asked.repeats,
-            plain,
-            lambda: pack(store, keys),
-            fromfile,
-            lambda: Pack.open(packed),
-            lambda: Pack.open(packed, memory=True),
-        )
-        rows = np.random.default_rng(1).integers(0, asked.entries * asked.rows - 16, 256)[:, None] + np.arange(16)
-        opened, out = Pack.open(packed), np.empty((256, 16, asked.width), np.float16)
-        gather = interleaved(asked.repeats, lambda: [opened.gather("feature", rows, out) for _ in range(20)])[0]
-    print(
-        f"{asked.entries} entries x {asked.rows} rows x {asked.width} float16, {size / 1e6:.0f} MB, "
-        f"warm, interleaved, best of {asked.repeats}"
-    )
-    names = (
-        "plain zarr + zarrs read",
-        "pack (verified, memory)",
-        "np.fromfile",
-        "Pack.open (mapped)",
-        "Pack.open (memory)",
-    )
-    for name, taken in zip(names, seconds, strict=True):
+        seconds = measure(store, keys, Path(folder) / "packed", asked.repeats)
+        gathered = windows_per_second(Pack.open(Path(folder) / "packed"), asked.width, asked.repeats)
+    size = asked.entries * asked.rows * (asked.width * 2 + 24)
+    words = f"{asked.entries} entries x {asked.rows} rows x {asked.width} float16, {size / 1e6:.0f} MB"
+    print(f"{words}, warm, interleaved, best of {asked.repeats}")
+    for name, taken in seconds.items():
         print(f"{name:26s} {taken * 1e3:8.1f} ms {size / taken / 1e9:6.2f} GB/s")
-    print(f"gather 256 windows x 16    {20 * 256 / gather:8.0f} windows/s")
-    print(f"pack / plain read: {seconds[0] / seconds[1]:.2f} (goal 0.9)")
-    print(f"reopen / fromfile: mapped {seconds[2] / seconds[3]:.2f}, memory {seconds[2] / seconds[4]:.2f} (goal 0.7)")
+    plain, packed, fromfile, mapped, memory = seconds.values()
+    print(f"gather 256 windows x 16    {gathered:8.0f} windows/s")
+    print(f"pack / plain read: {plain / packed:.2f} (goal 0.9)")
+    print(f"reopen / fromfile: mapped {fromfile / mapped:.2f}, memory {fromfile / memory:.2f} (goal 0.7)")
 
 
 if __name__ == "__main__":

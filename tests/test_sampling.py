@@ -77,7 +77,11 @@ def test_spans_take_evenly_spaced_frames_in_order_of_their_starts() -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(
-    st.integers(1, 9), st.integers(1, 12), st.integers(1, 4), st.integers(1, 60), st.sampled_from([None, 3.0, 7.5, 30.0])
+    st.integers(1, 9),
+    st.integers(1, 12),
+    st.integers(1, 4),
+    st.integers(1, 60),
+    st.sampled_from([None, 3.0, 7.5, 30.0]),
 )
 def test_no_frame_is_lost_and_streaming_knows_what_it_needs(
     frames: int, stride: int, interval: int, length: int, fps: float | None

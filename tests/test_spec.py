@@ -136,14 +136,18 @@ def test_another_package_adds_a_plug_in_by_entry_point(tmp_path: Path) -> None:
     assert told.stdout.strip() == "other1:nosy extractors", told.stderr
 
 
-@given(st.dictionaries(st.text(), st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text())))
+@given(
+    st.dictionaries(st.text(), st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text()))
+)
 def test_canonical_json_is_one_text_for_one_value(value: dict[str, object]) -> None:
     shuffled = dict(reversed(list(value.items())))
     assert canonical_json(value) == canonical_json(shuffled)
     assert json.loads(canonical_json(value)) == value
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.dictionaries(st.text(), inner)))
+@given(
+    st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.dictionaries(st.text(), inner))
+)
 def test_a_hostile_description_gives_only_a_bad_request(value: object) -> None:
     with pytest.raises(BadRequest):
         rebuild(value)  # type: ignore[arg-type]

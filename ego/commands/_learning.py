@@ -26,7 +26,7 @@ _options = [
     click.option("--out", default="runs", show_default=True, metavar="DIR", help="Where runs are kept."),
     click.option("--fold", "folds", multiple=True, metavar="NAME", help="This fold only; repeat it for more."),
     click.option("--weights", multiple=True, metavar="DIR", help="Where weights files lie. [$EGO_WEIGHTS]"),
-    click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N."),
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."),
     click.option("--decoder", "decoder_name", type=click.Choice(["auto", "decord", "pyav", "nvdec"]), default="auto",
                  show_default=True, help="What decodes."),
     click.option("--rehash", is_flag=True, help="Read every byte again instead of trusting name, size and date."),
@@ -55,13 +55,14 @@ def learns(command: Command) -> Command:
         from ego.cache.store import FeatureStore
         from ego.media.decode import Decoder
         from ego.pipeline import recipe
+        from ego.pipeline.device import device_of
         from ego.pipeline.fit import Workplace
         from ego.pipeline.weights import WeightFinder
 
         finder = WeightFinder([Path(folder) for folder in weights])
         read = recipe.read(Path(recipe_path), settings, finder)
         with Decoder(decoder_name) as decoder:
-            at = Workplace(Path(data), FeatureStore(*places), finder, decoder, Path(out), device, rehash)
+            at = Workplace(Path(data), FeatureStore(*places), finder, decoder, Path(out), device_of(device), rehash)
             return command(lesson=Lesson(read, at, folds), **rest)
 
     wrapped: Command = with_lesson

@@ -129,7 +129,7 @@ class Tally:
         self._early: list[int] = []
         self._first: int | None = None
         self._expected = 0
-        self._shown = 0
+        self.shown = 0
 
     def see(self, packet: "Packet[VideoStream]") -> None:
         """Notes a packet before it is decoded."""
@@ -145,12 +145,12 @@ class Tally:
         if self._first is None:
             self._first = pts
             self._expected = sum(one >= pts for one in self._early)
-        self._shown += 1
+        self.shown += 1
 
     @property
     def lost(self) -> int:
         """How many packets brought no picture."""
-        return max(0, self._expected - self._shown)
+        return max(0, self._expected - self.shown)
 
 
 def timed(shots: Iterable[Shot], base: Fraction, part: tuple[float, float] | None) -> Iterator[tuple[Shot, int, bool]]:

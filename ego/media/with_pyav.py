@@ -68,11 +68,11 @@ class PyAVSource:
         if not self._whole or kind not in ("mov", "matroska", "avi"):
             return 0
         if kind == "avi":
-            held = self._packets_seen if self._clock.reorders else self._clock.packets
+            held = self._tally.shown if self._clock.reorders else self._clock.packets
             promised = max(self.frames_from_header, self._clock.packets)
             if held < promised:
                 raise BadVideo(
-                    f"{name_of(self._path)} holds {held} of {promised} frames and states no timestamps, "
+                    f"{name_of(self._path)} gives {held} of {promised} frames and states no timestamps, "
                     "so no picture's time is known"
                 )
         missing = max(0, self.frames_from_header - self._packets_seen) if kind == "mov" else 0

@@ -1,6 +1,6 @@
 """`ego extract`: each video is decoded once for all extractors that miss it; their rows are stored.
 
-One share of jobs is done by one process (`ego.pipeline.run`); shares go to threads here, to other
+One share of jobs is done by one process (`ego.pipeline.threads`); shares go to threads here, to other
 processes, or to a cluster's workers through the same call.
 """
 
@@ -15,14 +15,14 @@ import torch
 
 from ego.cache.key import FeatureKey
 from ego.cache.store import FeatureStore
-from ego.errors import BadRequest
 from ego.extractors._base import Extractor, Files, Network
 from ego.media.decode import Choice
+from ego.pipeline.device import device_of
 from ego.pipeline.jobs import Advance, Job, Outcome, shares
 from ego.pipeline.jobs import work as work
 from ego.pipeline.lanes import Lane
-from ego.pipeline.run import Run
 from ego.pipeline.scan import Failure
+from ego.pipeline.threads import Run
 from ego.video import Video
 
 SHARE_SECONDS = 300.0
@@ -81,7 +81,7 @@ def extract_share(
     jobs: Sequence[Job], store: FeatureStore, files: Files, settings: Settings
 ) -> Iterator[Advance | Outcome]:
     """Does these jobs in this process; see `extract`."""
-    device = _device(settings.device)
+    device = device_of(settings.device)
     workers = settings.workers or (2 if device.startswith("cuda") else os.cpu_count() or 1)
     needed = {extractor.digest: extractor for job in jobs for extractor in job.extractors}
     with _intra_op_threads(device, workers):
@@ -106,18 +106,6 @@ def refuse(failure: Failure, extractors: Sequence[Extractor], store: FeatureStor
                 FeatureKey(extractor.name, extractor.digest, failure.digest), failure.name, failure.error
             )
     return Outcome(video, "failed", {}, failure.error, 0.0, {})
-
-
-def _device(asked: str) -> str:
-    if asked == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        kind = torch.device(asked).type
-    except RuntimeError as error:
-        raise BadRequest(f"got device {asked!r}, expected auto, cpu, cuda or cuda:N") from error
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise BadRequest(f"got device {asked!r}, but torch sees no GPU here; use --device cpu, or see `ego doctor`")
-    return asked
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from ego.cache.store import FeatureStore
 from ego.errors import BadRequest
 from ego.extractors._base import Files, Network
 from ego.media.decode import Decoded
-from ego.pipeline.run import about_run
+from ego.pipeline.threads import about_run
 from ego.pipeline.windows import Shown
 from ego.video import Video
 

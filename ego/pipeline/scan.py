@@ -15,9 +15,7 @@ from blake3 import blake3
 
 from ego.cache.store import FeatureStore
 from ego.errors import BadRequest, BadVideo
-from ego.video import Header, Video
-
-SUFFIXES = tuple(".3gp .asf .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob .webm .wmv".split())  # noqa: SIM905
+from ego.video import VIDEO_SUFFIXES, Header, Video
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ def _expand(argument: str) -> list[Path]:
     path = Path(argument)
     if path.is_dir():
         files = (Path(folder) / name for folder, _, names in os.walk(path) for name in names)
-        return sorted(file for file in files if file.suffix.lower() in SUFFIXES)
+        return sorted(file for file in files if file.suffix.lower() in VIDEO_SUFFIXES)
     if path.suffix.lower() == ".txt" and path.is_file():
         try:
             lines = path.read_text(encoding="utf-8").splitlines()

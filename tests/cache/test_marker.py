@@ -70,7 +70,7 @@ def scrambled(data, rng):
             lambda: data.replace(b"7", b"1" * rng.choice((1, 5000))),
             lambda: data.replace(b"[", b"[NaN,", 1),
             lambda: b"\xef\xbb\xbf" + data,
-            lambda: data.replace(b"\n ", b"\n\t", 1),
+            lambda: data.replace(b",", b", ", 1),
         )
     )()
 

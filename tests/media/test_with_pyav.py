@@ -67,7 +67,11 @@ def test_no_frame_of_a_damaged_file_comes_at_another_frames_time(name: str, tmp_
             assert [one.pts for one in seen] == sorted({one.pts for one in seen})
             unreadable += numbers.count(None)
             if name in PAYLOAD_IS_CHECKED:
-                wrong = [(one.pts, n) for one, n in zip(seen, numbers, strict=True) if n not in (None, truth[one.pts])]
+                # a flipped bit in the container's own time table says another time, and nobody can know better
+                known = [
+                    (one.pts, n) for one, n in zip(seen, numbers, strict=True) if n is not None and one.pts in truth
+                ]
+                wrong = [(pts, n) for pts, n in known if n != truth[pts]]
                 assert not wrong
         assert decoder._child.pid == pid
     if name in PAYLOAD_IS_CHECKED:

@@ -27,6 +27,7 @@ from ego.cache.store import FeatureStore
 from ego.errors import BadVideo, EgoError
 from ego.extractors._base import Extractor, Files, Rows
 from ego.media.decode import Choice, Decoded, Decoder
+from ego.pipeline.device import libraries
 from ego.pipeline.jobs import Advance, Job, Outcome
 from ego.pipeline.lanes import Batch, Lane
 from ego.pipeline.ride import Ride, Stopped, Tracked
@@ -196,8 +197,7 @@ def about_run(decoded: Decoded | None, device: str, video: Video) -> dict[str, A
     """The facts of a run that a marker keeps beside its key: decoder, libraries, device, date."""
     facts: dict[str, Any] = {
         "ego": ego.__version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
+        "libraries": libraries(),
         "device": torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu",
         "video": video.name,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
