@@ -28,8 +28,8 @@ from ego.datasets.folder import Folder
 from ego.extractors._base import Extractor
 from ego.media.decode import Decoder
 from ego.pipeline.clips import rows_of
-from ego.pipeline.extract import extract, work
-from ego.pipeline.jobs import Outcome, entry_key
+from ego.pipeline.extract import extract
+from ego.pipeline.jobs import Outcome, entry_key, work
 from ego.pipeline.recipe import extractors_from
 from ego.pipeline.scan import scan
 from ego.pipeline.weights import WeightFinder

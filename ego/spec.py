@@ -24,6 +24,8 @@ from ego.fields import conform, options, say
 ROOMS = ("extractors", "heads", "tasks", "datasets")
 Kind = typing.TypeVar("Kind", bound="Spec")
 
+_HINTS: dict[type[Any], dict[str, Any]] = {}
+
 
 def late(default: Any) -> Any:
     """A field added after digests were published: left out of the digest while it holds `default`."""
@@ -228,8 +230,11 @@ def _identity(cls: type[Any]) -> tuple[str, str]:
 
 
 def _hints(cls: type[Any]) -> dict[str, Any]:
-    hints = typing.get_type_hints(cls)
-    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+    """The type of each field; looked up once a class."""
+    if cls not in _HINTS:
+        hints = typing.get_type_hints(cls)
+        _HINTS[cls] = {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+    return _HINTS[cls]
 
 
 def _plain(value: Any) -> Any:

@@ -66,6 +66,17 @@ def list_places(places: Sequence[Folder]) -> Listing:
     return Listing(states, frozenset(videos))
 
 
+def list_held(places: Sequence[Folder]) -> frozenset[str]:
+    """`group/entry` of every entry with a marker, stored or absent."""
+    return frozenset(
+        f"{group}/{entry}"
+        for place in places
+        for group in groups(place)
+        for entry in place.having(group, MARKER)
+        if _ENTRY.fullmatch(entry)
+    )
+
+
 def _states(place: Folder) -> Iterator[tuple[str, State]]:
     for group in groups(place):
         for entry in place.names(group) or []:

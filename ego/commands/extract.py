@@ -53,7 +53,7 @@ def command(
       ego extract recipes/first.toml --data gtea/ --store features/
     """
     from ego.cache.store import FeatureStore
-    from ego.pipeline.extract import refuse, work
+    from ego.pipeline.jobs import refuse, work
 
     extractors = list(request.extractors.values())
     store = FeatureStore(*places, create=True)

@@ -2,19 +2,20 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import ClassVar, Literal
-
-import torch
-from torch import nn
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ego.errors import BadRequest
 from ego.extractors._base import Files, Network
-from ego.extractors._weights import Tensors, load
 from ego.sampling import Window
 from ego.spec import Weights
 from ego.video import WHOLE, Array, Box, Picture
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from ego.extractors._weights import Tensors
 
 Kind = Literal["vector", "map", "tokens"]
 Precision = Literal["bfloat16", "float16", "float32"]
@@ -55,18 +56,18 @@ class Backbone(Network):
         """The shape of one row of an end point."""
 
     @abstractmethod
-    def network(self, classes: int, after: str | None) -> nn.Module:
+    def network(self, classes: int, after: str | None) -> "nn.Module":
         """The network, or what lies above an end point: forward(x, taps) -> {tap: (B, C, ...)}."""
 
     @abstractmethod
-    def prepare(self) -> nn.Module:
+    def prepare(self) -> "nn.Module":
         """The module that turns frames (B, T, H, W, 3) uint8 into the network's float32 input."""
 
-    def arrange(self, x: torch.Tensor) -> torch.Tensor:
+    def arrange(self, x: "Tensor") -> "Tensor":
         """An end point's (B, C, ...) as it is stored: (B, *shape)."""
         return x
 
-    def restore(self, tap: str, rows: torch.Tensor) -> torch.Tensor:
+    def restore(self, tap: str, rows: "Tensor") -> "Tensor":
         """Stored rows of an end point as the network gave them: the inverse of `arrange`."""
         return rows
 
@@ -78,6 +79,8 @@ class Backbone(Network):
         """Each tap in float16, by its name, or `feature` where it is the only one."""
         classes = self.classes
         if "logits" in self.taps and self.weights.seed is None:
+            from ego.extractors._weights import load
+
             classes = len(load(self._make(None), self.weights, files).state_dict()[self.head])
         square = self.box(1, 1)
         shapes = {self._array(tap): self.shape(tap, classes) for tap in self.taps}
@@ -90,14 +93,20 @@ class Backbone(Network):
         """The centre crop's part of the upright frame."""
         return crop_box(self.picture, self.size, self.size, width, height)
 
-    def build(self, files: Files) -> nn.Module:
+    def build(self, files: Files) -> "nn.Module":
         """The whole network; its parameters lie under `model.` and are named as in the published file."""
+        from ego.extractors._tapped import Tapped
+        from ego.extractors._weights import load
+
         model = load(self._make(None), self.weights, files)
         taps = {tap: self._array(tap) for tap in self.taps}
         return Tapped(model, self.prepare(), taps, self.arrange, self.precision).eval()
 
-    def tail(self, tap: str, files: Files) -> nn.Module:
+    def tail(self, tap: str, files: Files) -> "nn.Module":
         """The network above a stored end point: forward(rows (B, *shape)) gives the taps above it."""
+        from ego.extractors._tapped import Restored, Tapped
+        from ego.extractors._weights import load
+
         above = self.end_points[self.end_points.index(tap) + 1 :] if tap in self.end_points else ()
         taps = {name: self._array(name) for name in self.taps if name in above}
         if not taps:
@@ -106,77 +115,16 @@ class Backbone(Network):
                 f"one of them, of: {', '.join(self.end_points)}"
             )
         model = load(self._make(tap), self.weights, files, above=True)
-        return Tapped(model, Restored(self, tap), taps, self.arrange, self.precision).eval()
+        return Tapped(model, Restored(partial(self.restore, tap)), taps, self.arrange, self.precision).eval()
 
     def _array(self, tap: str) -> str:
         return "feature" if len(self.taps) == 1 else tap
 
-    def _make(self, after: str | None) -> Callable[[Tensors], nn.Module]:
-        def make(found: Tensors) -> nn.Module:
+    def _make(self, after: str | None) -> "Callable[[Tensors], nn.Module]":
+        def make(found: "Tensors") -> "nn.Module":
             return self.network(len(found[self.head]) if self.head in found else self.classes, after)
 
         return make
-
-
-class Tapped(nn.Module):
-    """A prepared input through a network, its end points arranged as rows; trainable."""
-
-    def __init__(
-        self,
-        model: nn.Module,
-        prepare: nn.Module,
-        taps: dict[str, str],
-        arrange: Callable[[torch.Tensor], torch.Tensor],
-        precision: Precision,
-    ) -> None:
-        super().__init__()
-        self.model = model
-        self._prepare, self._taps, self._arrange, self._precision = prepare, taps, arrange, precision
-
-    def forward(self, frames: torch.Tensor) -> dict[str, torch.Tensor]:
-        """{array: (B, *shape) float32} of frames (B, T, H, W, 3) uint8, or of stored rows."""
-        with _autocast(frames.device.type, self._precision):
-            found = self.model(self._prepare(frames), tuple(self._taps))
-        return {name: self._arrange(found[tap]).float() for tap, name in self._taps.items()}
-
-
-class Restored(nn.Module):
-    """Stored rows back in the network's own arrangement, in float32."""
-
-    def __init__(self, backbone: Backbone, tap: str) -> None:
-        super().__init__()
-        self._backbone, self._tap = backbone, tap
-
-    def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        """(B, *shape) -> (B, C, ...)."""
-        return self._backbone.restore(self._tap, rows.float())
-
-
-class Normalise(nn.Module):
-    """A centre crop, scaled: (B, T, H, W, 3) uint8 -> (B, 3, T, size, size), ((x / 255) - mean) / std in float32."""
-
-    mean: torch.Tensor
-    std: torch.Tensor
-
-    def __init__(self, size: int, mean: tuple[float, float, float], std: tuple[float, float, float]) -> None:
-        super().__init__()
-        self._size = size
-        self.register_buffer("mean", torch.tensor(mean), persistent=False)
-        self.register_buffer("std", torch.tensor(std), persistent=False)
-
-    def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        """The network's input; channels lie last in memory, as in the frames."""
-        x = centre_crop(frames, self._size, self._size).float().div_(255)
-        return x.sub_(self.mean).div_(self.std).permute(0, 4, 1, 2, 3)
-
-
-def centre_crop(frames: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """The centre `height` x `width` of frames (..., H, W, 3); a smaller picture is a BadRequest."""
-    tall, wide = frames.shape[-3:-1]
-    if tall < height or wide < width:
-        raise BadRequest(f"got pictures of {wide}x{tall} pixels, expected at least {width}x{height}; ask a larger one")
-    top, left = (tall - height) // 2, (wide - width) // 2
-    return frames[..., top : top + height, left : left + width, :]
 
 
 def crop_box(picture: Picture, crop_height: int, crop_width: int, width: int, height: int) -> Box:
@@ -204,8 +152,3 @@ def check_one_frame(name: str, window: Window) -> None:
     """Nothing, or a BadRequest where the window of an image model has more than one frame."""
     if window.frames != 1:
         raise BadRequest(f"got a window of {window.frames} frames for {name}, which sees one; set window.frames=1")
-
-
-def _autocast(device: str, precision: Precision) -> AbstractContextManager[None]:
-    dtype = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(precision)
-    return torch.autocast(device, dtype=dtype, enabled=dtype is not None)

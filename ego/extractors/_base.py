@@ -9,17 +9,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ego.errors import BadRequest
-from ego.extractors._weights import WeightFile
+from ego.extractors._published import WeightFile
 from ego.sampling import Window
 from ego.spec import Spec, Weights
 from ego.video import WHOLE, Array, Box, Picture, Signal
+
+if TYPE_CHECKING:  # a spec is light: torch comes when `build` is called
+    from torch import nn
 
 Files = Mapping[Weights, Path]
 """Where the bytes of each weights identity lie on this machine."""
@@ -70,14 +72,14 @@ class Network(Extractor, ABC):
     """Stateless: windows in, rows out, batched, also across videos."""
 
     @abstractmethod
-    def build(self, files: Files) -> torch.nn.Module:
+    def build(self, files: Files) -> "nn.Module":
         """The module in eval mode: forward(**needs), each (B, T, H, W, 3) uint8 -> {array: (B, *shape)}.
 
         Crops, scaling, normalisation and precision are inside it. It may be called from several
         threads at once.
         """
 
-    def tail(self, tap: str, files: Files) -> torch.nn.Module:
+    def tail(self, tap: str, files: Files) -> "nn.Module":
         """The network above a stored tap, trainable: forward((B, *shape of the tap)) -> {array: (B, *shape)}.
 
         Its state-dict keys are those of the whole network. No such tap: BadRequest.

@@ -9,7 +9,6 @@ from threading import Lock
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ego.errors import BadRequest
@@ -62,6 +61,8 @@ class Engine(ABC):
 
     def run(self, pictures: NDArray[Any], cuda: bool) -> NDArray[Any]:
         """(B, ...) in the input's layout and type -> the tensor (B, ...), real numbers in float32."""
+        import torch
+
         threads = 1 if cuda else min(torch.get_num_threads(), len(pictures))
         if threads <= 1:
             return self.compute(pictures, cuda)
@@ -171,3 +172,8 @@ def dequantise(values: NDArray[Any], quantised: Quantised) -> NDArray[Any]:
         return values
     real: NDArray[np.float32] = (values.astype(np.float32) - np.float32(quantised.zero)) * np.float32(quantised.scale)
     return real
+
+
+def sides(size: int | tuple[int, int] | list[int]) -> tuple[int, int]:
+    """(height, width) of a size that may be said by one number."""
+    return (size, size) if isinstance(size, int) else (size[0], size[1])

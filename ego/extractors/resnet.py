@@ -1,14 +1,14 @@
 """`resnet`: ResNet-18, -34 or -50 trained on ImageNet, one row a frame (He et al. 2016, torchvision's checkpoints)."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
-from torch import nn
+from ego.extractors._backbone import Backbone, check_one_frame
+from ego.extractors._published import WeightFile
+from ego.layers import resnet_plan as plan
 
-from ego.extractors._backbone import Backbone, Normalise, check_one_frame
-from ego.extractors._weights import WeightFile
-from ego.layers import resnet as layers
+if TYPE_CHECKING:
+    from torch import nn
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -26,7 +26,7 @@ class ResNet(Backbone):
     At size 224 the maps of `conv3_x`, `conv4_x` and `conv5_x` are 28, 14 and 7 cells wide.
     """
 
-    end_points: ClassVar[tuple[str, ...]] = layers.TAPS
+    end_points: ClassVar[tuple[str, ...]] = plan.TAPS
     head: ClassVar[str] = "fc.bias"
     classes: ClassVar[int] = 1000
     published: ClassVar[tuple[WeightFile, ...]] = (
@@ -45,20 +45,18 @@ class ResNet(Backbone):
 
     def shape(self, tap: str, classes: int) -> tuple[int, ...]:
         """(C,) or (C, h, w)."""
-        return layers.shape(self.depth, tap, self.size, classes)
+        return plan.shape(self.depth, tap, self.size, classes)
 
-    def network(self, classes: int, after: str | None) -> nn.Module:
+    def network(self, classes: int, after: str | None) -> "nn.Module":
         """ResNet of this depth; that the picture has its channels last in memory makes it run so throughout."""
-        return layers.ResNet(self.depth, classes, after)
+        from ego.layers.resnet import ResNet as Layers
 
-    def prepare(self) -> nn.Module:
+        return Layers(self.depth, classes, after)
+
+    def prepare(self) -> "nn.Module":
         """The crop of the one frame with ImageNet's mean and deviation."""
+        from torch import nn
+
+        from ego.extractors._tapped import Normalise, OnlyFrame
+
         return nn.Sequential(Normalise(self.size, MEAN, STD), OnlyFrame())
-
-
-class OnlyFrame(nn.Module):
-    """(B, 3, 1, H, W) -> (B, 3, H, W)."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The one frame of each clip."""
-        return x[:, :, 0]

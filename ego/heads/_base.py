@@ -6,16 +6,17 @@ A head does not know where its features come from. Their names are the recipe's 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
 from ego.errors import BadRequest
 from ego.spec import Spec
 from ego.tasks._base import Task
 from ego.video import Array
 
-Tensors = Mapping[str, Tensor]
+if TYPE_CHECKING:  # a spec is light: torch comes when `build` is called
+    from torch import Tensor, nn
+
+Tensors = Mapping[str, "Tensor"]
 Tasks = Mapping[str, Task]
 
 
@@ -50,22 +51,24 @@ class Head(Spec, ABC):
     features: tuple[str, ...] = ()
 
     @abstractmethod
-    def build(self, shapes: Mapping[str, Array], tasks: Tasks) -> nn.Module:
+    def build(self, shapes: Mapping[str, Array], tasks: Tasks) -> "nn.Module":
         """The module: forward(features, masks, tasks, labels=None) -> {task: (B, *task shape)}.
 
         `tasks` names those wanted in this call; `labels` are given in training, for heads whose
         input they are.
         """
 
-    def loss(self, predictions: Tensors, labels: Tensors, labelled: Tensors, tasks: Tasks) -> Tensor:
+    def loss(self, predictions: Tensors, labels: Tensors, labelled: Tensors, tasks: Tasks) -> "Tensor":
         """The weighted sum of the losses of the predicted tasks, a scalar."""
         losses = [
             tasks[name].weight * tasks[name].loss(prediction, labels[name], labelled[name])
             for name, prediction in predictions.items()
         ]
-        return torch.stack(losses).sum()
+        from torch import stack
 
-    def solve(self, whole: Batch, shapes: Mapping[str, Array], tasks: Tasks) -> nn.Module | None:
+        return stack(losses).sum()
+
+    def solve(self, whole: Batch, shapes: Mapping[str, Array], tasks: Tasks) -> "nn.Module | None":
         """The trained module in closed form, from all training clips as one batch; None: the loop trains it."""
         return None
 

@@ -5,10 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-STAGES = ("conv2_x", "conv3_x", "conv4_x", "conv5_x")
-TAPS = (*STAGES, "pool", "logits")
-BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
-WIDTHS = (64, 128, 256, 512)
+from ego.layers.resnet_plan import BLOCKS, STAGES, TAPS, WIDTHS
 
 
 class BasicBlock(nn.Module):
@@ -106,17 +103,3 @@ class ResNet(nn.Module):
             return out
         y: torch.Tensor = self.get_submodule(f"layer{STAGES.index(tap) + 1}")(x)
         return y
-
-
-def shape(depth: int, tap: str, size: int, classes: int) -> tuple[int, ...]:
-    """The shape of a tap, without the batch, for a picture of `size` x `size` pixels."""
-    expansion = Bottleneck.expansion if depth >= 50 else BasicBlock.expansion
-    if tap == "logits":
-        return (classes,)
-    if tap == "pool":
-        return (WIDTHS[-1] * expansion,)
-    stage = STAGES.index(tap)
-    side = size
-    for _ in range(stage + 2):
-        side = (side + 1) // 2
-    return (WIDTHS[stage] * expansion, side, side)

@@ -13,17 +13,13 @@ from dataclasses import dataclass
 
 import torch
 
-from ego.cache.key import FeatureKey
 from ego.cache.store import FeatureStore
-from ego.extractors._base import Extractor, Files, Network
+from ego.extractors._base import Files, Network
 from ego.media.decode import Choice
 from ego.pipeline.device import device_of
 from ego.pipeline.jobs import Advance, Job, Outcome, shares
-from ego.pipeline.jobs import work as work
 from ego.pipeline.lanes import Lane
-from ego.pipeline.scan import Failure
 from ego.pipeline.threads import Run
-from ego.video import Video
 
 SHARE_SECONDS = 300.0
 """How much video a worker takes at a time, where videos are short."""
@@ -95,17 +91,6 @@ def extract_share(
             yield from run.events()
         finally:
             run.stop()
-
-
-def refuse(failure: Failure, extractors: Sequence[Extractor], store: FeatureStore) -> Outcome:
-    """The outcome of a path that is no usable video, noted in the store where its bytes are known."""
-    video = Video(failure.digest or "", failure.name, failure.path)
-    if failure.digest is not None:
-        for extractor in extractors:
-            store.note_failure(
-                FeatureKey(extractor.name, extractor.digest, failure.digest), failure.name, failure.error
-            )
-    return Outcome(video, "failed", {}, failure.error, 0.0, {})
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ego.errors import BadRequest
-from ego.extractors._weights import WeightFile
+from ego.extractors._published import WeightFile
 from ego.pipeline.digests import file_sha256
 from ego.pipeline.weights import published
 

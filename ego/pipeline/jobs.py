@@ -11,6 +11,7 @@ from ego.cache.key import FeatureKey
 from ego.cache.store import FeatureStore
 from ego.errors import BadRequest
 from ego.extractors._base import Extractor
+from ego.pipeline.scan import Failure
 from ego.video import Picture, Reading, Signal, Video
 
 Readings = Mapping[str, Mapping[str, Reading]]
@@ -59,7 +60,8 @@ class Outcome:
 
 def entry_key(video: Video, extractor: Extractor, readings: Mapping[str, Reading]) -> FeatureKey:
     """(video, signals used, extractor): signals count only where the extractor asks for their kind."""
-    used = tuple(sorted(readings[kind].digest for kind in signals_of(extractor) if kind in readings))
+    asked = signals_of(extractor) if readings else ()
+    used = tuple(sorted(readings[kind].digest for kind in asked if kind in readings))
     return FeatureKey(extractor.name, extractor.digest, video.digest, used)
 
 
@@ -87,19 +89,27 @@ def work(
     Bytes that lie under several paths are done once. Two extractors with one digest are one.
     """
     _check(extractors)
-    listing = store.listing()
+    held = store.held()
+    wanted = list({extractor.digest: extractor for extractor in extractors}.values())
     unique = {video.digest: video for video in reversed(list(videos))}
     jobs = []
     for video in reversed(list(unique.values())):
         beside = (readings or {}).get(video.digest, {})
-        missing = tuple(
-            one
-            for one in {extractor.digest: extractor for extractor in extractors}.values()
-            if listing.state(entry_key(video, one, beside)) not in ("stored", "absent")
-        )
+        missing = tuple(one for one in wanted if entry_key(video, one, beside).path not in held)
         if missing:
             jobs.append(Job(video, missing, beside))
     return sorted(jobs, key=lambda job: -job.seconds)
+
+
+def refuse(failure: Failure, extractors: Sequence[Extractor], store: FeatureStore) -> Outcome:
+    """The outcome of a path that is no usable video, noted in the store where its bytes are known."""
+    video = Video(failure.digest or "", failure.name, failure.path)
+    if failure.digest is not None:
+        for extractor in extractors:
+            store.note_failure(
+                FeatureKey(extractor.name, extractor.digest, failure.digest), failure.name, failure.error
+            )
+    return Outcome(video, "failed", {}, failure.error, 0.0, {})
 
 
 def shares(jobs: Sequence[Job], share_seconds: float) -> Iterator[list[Job]]:

@@ -84,21 +84,17 @@ def _distance(live: NDArray[Any], stored: NDArray[Any]) -> float:
 
 
 def _words(extractor: Network, video: Video, what: str, then: Mapping[str, Any], decoded: Decoded, device: str) -> str:
-    now = about_run(decoded, device, video)
-    differences = [
-        f"{name} was {one}, is {two}"
-        for name, one, two in _pairs(then, now)
-        if one != two and name not in ("made", "video_name")
-    ]
+    was, now = _facts(then), _facts(about_run(decoded, device, video))
+    differences = [f"{name} was {was[name]}, is {now[name]}" for name in now if name in was and was[name] != now[name]]
     return (
         f"the stored rows of {extractor.name} for {video.name!r} {what} from what is computed now; "
         f"{'; '.join(differences) or 'its marker names no difference'}: remove that entry and extract it again"
     )
 
 
-def _pairs(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    """(name, then, now) of every fact that both have, those of the decoder too."""
-    flat = [(name, then[name], now[name]) for name in now if name in then and name != "decoded"]
-    before, after = then.get("decoded") or {}, now.get("decoded") or {}
-    kept = ("decoder", "decoder_version", "libraries")
-    return flat + [(name, before[name], after[name]) for name in kept if name in before and name in after]
+def _facts(about: Mapping[str, Any]) -> dict[str, Any]:
+    """What may move a number, by name: the device, the decoder, and each library's version."""
+    kept = {name: about.get(name) for name in ("ego", "device", "time_base")}
+    decoded = about.get("decoded") or {}
+    kept |= {name: decoded.get(name) for name in ("decoder", "decoder_version", "libraries")}
+    return {name: value for name, value in kept.items() if value is not None} | dict(about.get("libraries") or {})

@@ -21,7 +21,7 @@ from ego.datasets._base import Dataset
 from ego.errors import BadRequest
 from ego.extractors._base import Extractor
 from ego.heads._base import Head
-from ego.heads._train import Training
+from ego.heads._training import Training
 from ego.spec import Spec, find, from_table
 from ego.tasks._base import Task
 

@@ -28,7 +28,7 @@ import ego
 from ego.cache.key import FeatureKey
 from ego.errors import BadRequest, EgoError
 from ego.heads._base import Head
-from ego.heads._train import Training
+from ego.heads._training import Training
 from ego.pipeline.clips import Indices, Problem
 from ego.spec import canonical_json
 

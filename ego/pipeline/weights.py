@@ -14,7 +14,7 @@ from typing import Any
 
 from ego.errors import BadRequest
 from ego.extractors._base import Extractor
-from ego.extractors._weights import WeightFile
+from ego.extractors._published import WeightFile
 from ego.fields import options
 from ego.pipeline.digests import cache_folder, file_sha256
 from ego.spec import ROOMS, Spec, Weights, find, names, weight_fields

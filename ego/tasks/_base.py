@@ -3,12 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import torch
 from numpy.typing import NDArray
 
 from ego.spec import Spec
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Task(Spec, ABC):
         """The numbers of a clip without a label, of the shape and type that `encode` gives; masked everywhere."""
 
     @abstractmethod
-    def loss(self, prediction: torch.Tensor, label: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def loss(self, prediction: "Tensor", label: "Tensor", mask: "Tensor") -> "Tensor":
         """The mean loss, a scalar, over the clips whose `mask` (B,) is true; 0 where there is none."""
 
     @abstractmethod

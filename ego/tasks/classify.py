@@ -2,16 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 
 from ego.errors import BadRequest
 from ego.tasks import _metrics as figures
 from ego.tasks._base import Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,10 @@ class Classify(Task):
         """Class 0, masked."""
         return np.asarray(0, np.int64)
 
-    def loss(self, prediction: torch.Tensor, label: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def loss(self, prediction: "Tensor", label: "Tensor", mask: "Tensor") -> "Tensor":
         """Cross-entropy, averaged over the labelled clips."""
+        from torch.nn import functional
+
         each = functional.cross_entropy(prediction.float(), label, reduction="none")
         return (each * mask).sum() / mask.sum().clamp(min=1)
 

@@ -102,6 +102,19 @@ def test_digests_are_those_of_the_golden_file() -> None:
         assert stored["digest"] == spec.digest
 
 
+def test_describing_an_extractor_does_not_wait_for_torch():
+    script = f"""
+import sys
+from ego.spec import find
+for name in {names("extractors")!r}:
+    find("extractors", name)
+import ego.pipeline.recipe, ego.pipeline.jobs, ego.pipeline.status
+print([name for name in ("torch", "onnxruntime", "zarr", "av") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_another_process_gives_the_same_digests() -> None:
     program = (
         "import json, sys, tomllib; from ego.spec import make\n"

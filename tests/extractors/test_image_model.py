@@ -11,7 +11,8 @@ import torch
 
 from ego.errors import BadRequest
 from ego.extractors._graph import Input, Quantised
-from ego.extractors.image_model import ImageModel, arranged, scaled
+from ego.extractors._seen import arranged, scaled
+from ego.extractors.image_model import ImageModel
 from ego.sampling import Window
 from ego.spec import Weights
 from ego.video import Picture

@@ -8,7 +8,8 @@ import torch
 
 from ego.errors import BadRequest
 from ego.heads._base import Batch
-from ego.heads._train import Stream, Training, begin, predict, train
+from ego.heads._train import Stream, begin, predict, train
+from ego.heads._training import Training
 from ego.heads.linear import Linear
 from ego.tasks.classify import Classify
 from ego.video import Array

@@ -8,7 +8,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ego.layers.inception import END_POINTS, InceptionI3d, Mixed, SamePool3d, Unit3d, pad_same, same_padding, shape
+from ego.layers.inception import InceptionI3d, Mixed, SamePool3d, Unit3d, pad_same
+from ego.layers.inception_plan import END_POINTS, same_padding, shape
 
 BLOCKS = {
     "Conv3d_1a_7x7": 65_984, "Conv3d_2b_1x1": 4_224, "Conv3d_2c_3x3": 332_160, "Mixed_3b": 386_272,

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ego.layers.resnet import TAPS, ResNet, shape
+from ego.layers.resnet import ResNet
+from ego.layers.resnet_plan import TAPS, shape
 
 COUNTS = {18: (122, 11_689_512), 34: (218, 21_797_672), 50: (320, 25_557_032)}
 

@@ -9,8 +9,8 @@ import numpy as np
 from ego.cache.store import FeatureStore
 from ego.media.decode import Decoder
 from ego.media.encode import encode
-from ego.pipeline.extract import extract, work
-from ego.pipeline.jobs import Outcome
+from ego.pipeline.extract import extract
+from ego.pipeline.jobs import Outcome, work
 from ego.pipeline.recipe import read
 from ego.pipeline.scan import scan
 from ego.pipeline.weights import WeightFinder

@@ -14,7 +14,8 @@ from ego.errors import BadRequest
 from ego.extractors.mean_rgb import MeanRgb
 from ego.media.encode import encode
 from ego.pipeline.again import differ, extractor_of, recompute
-from ego.pipeline.extract import extract, work
+from ego.pipeline.extract import extract
+from ego.pipeline.jobs import work
 from ego.video import Video
 
 

@@ -13,8 +13,8 @@ from ego.cache.store import FeatureStore
 from ego.errors import BadRequest, EgoError, NotExtracted
 from ego.extractors._base import Extractor
 from ego.media.decode import Decoder
-from ego.pipeline.extract import extract, refuse
-from ego.pipeline.jobs import Advance, Job, Outcome, entry_key, shares, work
+from ego.pipeline.extract import extract
+from ego.pipeline.jobs import Advance, Job, Outcome, entry_key, refuse, shares, work
 from ego.pipeline.scan import Failure, scan
 from ego.sampling import Window
 from ego.video import Reading, Timeline, Video

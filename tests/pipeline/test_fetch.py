@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ego.errors import BadRequest
-from ego.extractors._weights import WeightFile
+from ego.extractors._published import WeightFile
 from ego.pipeline.fetch import fetch, get
 
 CONTENT = bytes(range(256)) * 10_000

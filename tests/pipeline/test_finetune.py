@@ -11,10 +11,10 @@ from ego.cache.store import FeatureStore
 from ego.errors import BadRequest
 from ego.media.decode import Decoder
 from ego.pipeline import recipe
-from ego.pipeline.extract import extract, work
+from ego.pipeline.extract import extract
 from ego.pipeline.finetune import finetune
 from ego.pipeline.fit import Finished, Trained, Workplace
-from ego.pipeline.jobs import entry_key
+from ego.pipeline.jobs import entry_key, work
 from ego.pipeline.parity import Parity
 from ego.pipeline.scan import scan
 from ego.pipeline.weights import WeightFinder
@@ -85,7 +85,8 @@ def test_live_equals_cached_is_shown_first(colours, toml, tmp_path):
 
     key = entry_key(videos[0], read.extractors["net"], {})
     stored = store.read(key)
-    arrays, about = store.marker(key).arrays, {**store.marker(key).about, "torch": "1.0"}
+    arrays, about = store.marker(key).arrays, store.marker(key).about
+    about = {**about, "libraries": {**about["libraries"], "torch": "1.0"}}
     rows = {"time": stored.time, "source": stored.source, "feature": (stored["feature"] * 1.5).astype(np.float16)}
     store.remove(key)
     store.write(key, arrays, [rows], about, read.extractors["net"])

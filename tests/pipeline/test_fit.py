@@ -228,7 +228,8 @@ def test_the_demo_recipe_learns_what_is_drawn(colours, tmp_path):
 
 def test_real_clips_end_to_end(shared_data, tmp_path):
     """Four real videos at one frame a second: more right than the majority class (20 of 72)."""
-    from ego.pipeline.extract import extract, work
+    from ego.pipeline.extract import extract
+    from ego.pipeline.jobs import work
     from ego.pipeline.scan import scan
 
     path = Path(__file__).parents[2] / "recipes" / "gtea.toml"

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from ego.errors import BadRequest
-from ego.heads._train import Training, begin
+from ego.heads._train import begin
+from ego.heads._training import Training
 from ego.heads.linear import Linear
 from ego.pipeline.cached import CachedClips
 from ego.pipeline.clips import Problem

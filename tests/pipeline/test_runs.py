@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ego.errors import BadRequest, EgoError
-from ego.heads._train import Training
+from ego.heads._training import Training
 from ego.heads.linear import Linear
 from ego.pipeline import runs
 from ego.pipeline.clips import Problem

@@ -1,0 +1,56 @@
+"""The module of `linear`: masked means side by side, and a linear layer for each task."""
+
+from collections.abc import Mapping, Sequence
+from math import prod
+
+import torch
+from torch import Tensor, nn
+
+from ego.errors import BadRequest
+from ego.heads._base import Tensors, slot
+
+
+class LinearModule(nn.Module):
+    """Masked mean, norm, dropout and one linear layer a task."""
+
+    def __init__(
+        self, norm: str, dropout: float, widths: Mapping[str, int], outputs: Mapping[str, tuple[int, ...]]
+    ) -> None:
+        super().__init__()
+        self._norm = norm
+        self._widths = dict(widths)
+        self._outputs = dict(outputs)
+        self.norms = nn.ModuleDict({slot(name): _scale(norm, width) for name, width in widths.items()})
+        self.dropout = nn.Dropout(dropout)
+        total = sum(widths.values())
+        self.layers = nn.ModuleDict({slot(name): nn.Linear(total, prod(shape)) for name, shape in outputs.items()})
+
+    def forward(
+        self, features: Tensors, masks: Tensors, tasks: Sequence[str], labels: Tensors | None = None
+    ) -> dict[str, Tensor]:
+        """(B, *shape) scores of each task asked for."""
+        if self._norm == "batch" and self.training and len(next(iter(masks.values()))) < 2:
+            raise BadRequest("got a batch of one clip, head.norm = 'batch' needs two; raise training.batch")
+        means = [
+            self.norms[slot(name)](masked_mean(features[name].flatten(2), masks[name], width))
+            for name, width in self._widths.items()
+        ]
+        hidden = self.dropout(torch.cat(means, dim=1))
+        return {name: self.layers[slot(name)](hidden).unflatten(1, self._outputs[name]) for name in tasks}
+
+
+def _scale(norm: str, width: int) -> nn.Module:
+    """Brings numbers to one scale, with nothing to learn."""
+    if norm == "batch":
+        return nn.BatchNorm1d(width, affine=False)
+    return nn.LayerNorm(width, elementwise_affine=False) if norm == "layer" else nn.Identity()
+
+
+def masked_mean(rows: Tensor, mask: Tensor, width: int) -> Tensor:
+    """(B, width) mean over the rows (B, N, width * positions) whose mask (B, N) is true; 0 where none is.
+
+    Masked rows may hold anything finite.
+    """
+    shares = mask.float() / mask.sum(dim=1, keepdim=True).clamp(min=1)
+    pooled = torch.bmm(shares[:, None], rows.float())[:, 0]
+    return pooled.view(len(rows), width, -1).mean(dim=2)

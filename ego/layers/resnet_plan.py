@@ -1,0 +1,24 @@
+"""What ResNet-18, -34 and -50 are made of (He et al. 2016, table 1), without torch."""
+
+STAGES = ("conv2_x", "conv3_x", "conv4_x", "conv5_x")
+TAPS = (*STAGES, "pool", "logits")
+BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
+WIDTHS = (64, 128, 256, 512)
+
+
+def expansion(depth: int) -> int:
+    """How many times a block of this depth's network widens its channels."""
+    return 4 if depth >= 50 else 1
+
+
+def shape(depth: int, tap: str, size: int, classes: int) -> tuple[int, ...]:
+    """The shape of a tap, without the batch, for a picture of `size` x `size` pixels."""
+    if tap == "logits":
+        return (classes,)
+    if tap == "pool":
+        return (WIDTHS[-1] * expansion(depth),)
+    stage = STAGES.index(tap)
+    side = size
+    for _ in range(stage + 2):
+        side = (side + 1) // 2
+    return (WIDTHS[stage] * expansion(depth), side, side)
