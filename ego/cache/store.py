@@ -1,6 +1,5 @@
 """The feature store: entries written once and whole, read with every byte checked."""
 
-import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,18 +11,17 @@ from numpy.typing import NDArray
 from ego.cache.entry import ALL, Entry, Feature, read_feature
 from ego.cache.key import FeatureKey
 from ego.cache.listing import Listing, entry_name, group_name, list_held, list_places
-from ego.cache.marker import FORMAT, MARKER, Marker, check_key
+from ego.cache.marker import MARKER, Marker, check_key
 from ego.cache.names import Names
 from ego.cache.notes import Failure, Notes, VideoNote
-from ego.cache.place import STAGING, Folder, make_folder
+from ego.cache.place import Folder
+from ego.cache.root import check_root, create_root
 from ego.cache.sealed import Damage
 from ego.cache.verify import Finding, quarantine, verify
 from ego.cache.writer import Writer
 from ego.errors import BadRequest, BrokenEntry, NotExtracted
 from ego.spec import Spec
 from ego.video import Array
-
-ROOT = "ego-store.json"
 
 
 class FeatureStore:
@@ -40,8 +38,8 @@ class FeatureStore:
         self._places = [Folder(Path(place).absolute()) for place in places]
         for place in self._places:
             if create and place is self._places[0]:
-                _create(place)
-            _check(place)
+                create_root(place)
+            check_root(place)
         self._first = self._places[0]
         self._notes = Notes(self._first)
         self._names = Names(self._places)
@@ -164,13 +162,13 @@ class FeatureStore:
     def listing(self) -> Listing:
         """The state of every entry from the folders' names alone; 50,000 entries take about half a second."""
         for place in self._places:
-            _check(place)
+            check_root(place)
         return list_places(self._places)
 
     def held(self) -> frozenset[str]:
         """`group/entry` of every entry there is, stored or absent; quicker than `listing`."""
         for place in self._places:
-            _check(place)
+            check_root(place)
         return list_held(self._places)
 
     def remember_video(self, digest: str, *, name: str, size: int, mtime_ns: int, facts: Mapping[str, Any]) -> None:
@@ -215,7 +213,7 @@ class FeatureStore:
         """Reads every byte of a part of the store, or of these entries, and says of each whether it is sound."""
         paths = None if keys is None else {_path(key) for key in keys}
         for place in self._places if paths is None else self._places[:1]:
-            _check(place)
+            check_root(place)
             yield from verify(place, part, paths)
 
     def quarantine(self, key: FeatureKey | str) -> Path:
@@ -252,7 +250,7 @@ class FeatureStore:
         for place in self._places:
             if place.identity(path) is not None:
                 return place
-            _check(place)
+            check_root(place)
         raise NotExtracted(f"there is no {path} in {self._where}; run: ego extract")
 
     def _broken(self, place: Folder, path: str, damage: Damage) -> BrokenEntry:
@@ -269,29 +267,3 @@ def _path(key: FeatureKey | str) -> str:
     if not note and not (group_name(group) and entry_name(entry)):
         raise BadRequest(f"got {path!r}, expected a key, or group/entry as a listing gives it")
     return path
-
-
-def _create(place: Folder) -> None:
-    """Makes an empty store where there is nothing; a folder that holds anything else is refused."""
-    if place.root.exists() and not place.root.is_dir():
-        raise BadRequest(f"got {place} as a store, which is not a folder")
-    make_folder(place.root)
-    if place.size(ROOT) is None:
-        if others := sorted(set(place.names() or []) - {STAGING, ROOT}):
-            raise BadRequest(f"got {place} as a store, which holds other things ({others[0]!r}); name an empty folder")
-        place.put(ROOT, json.dumps({"format": FORMAT}).encode() + b"\n")
-
-
-def _check(place: Folder) -> None:
-    """Refuses a place that is not there or not a store, so that it is never taken for an empty one."""
-    if not place.root.is_dir():
-        raise BadRequest(f"there is no store at {place}; is its disk mounted? `ego extract --store` makes a new one")
-    try:
-        content = json.loads(place.get(ROOT))
-    except (FileNotFoundError, IsADirectoryError):
-        raise BadRequest(f"{place} is not a store: it has no {ROOT}; `ego extract --store` makes a new one") from None
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(f'{place}/{ROOT} is not readable JSON; write {{"format": {FORMAT}}} into it') from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        found = content.get("format") if isinstance(content, dict) else content
-        raise BadRequest(f"{place} is a store of format {found!r:.40}, this ego reads format {FORMAT}; update ego")

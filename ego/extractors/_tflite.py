@@ -4,11 +4,13 @@ Cutting makes an inner tensor an ordinary output: nothing above it is computed a
 preserved. On a CPU one frame at a time is as fast as a batch, and the file's batch size stays as it is.
 """
 
+import os
 import struct
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 TENSORS, INPUTS, OUTPUTS, OPERATORS = 4, 6, 8, 10  # fields of a subgraph in the format's tables
 SIGNATURES = 18  # field of the model
 AVERAGE_POOL_2D, MEAN = 1, 40
+_LOUD = Lock()
 
 
 def is_tflite(start: bytes) -> bool:
@@ -115,14 +118,28 @@ class Interpreters(Engine):
         from ai_edge_litert.interpreter import Interpreter
 
         try:
-            interpreter = Interpreter(model_content=self._content, num_threads=1)
-            source = interpreter.get_input_details()[0]
-            if tuple(source["shape"]) != self._shape:
-                interpreter.resize_tensor_input(source["index"], self._shape)
-            interpreter.allocate_tensors()
+            with _greeting_unheard():
+                interpreter = Interpreter(model_content=self._content, num_threads=1)
+                source = interpreter.get_input_details()[0]
+                if tuple(source["shape"]) != self._shape:
+                    interpreter.resize_tensor_input(source["index"], self._shape)
+                interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise BadRequest(f"{self._name} cannot be run by LiteRT: {error}") from error
         return interpreter
+
+
+@contextmanager
+def _greeting_unheard() -> "Iterator[None]":
+    """LiteRT writes an INFO line to descriptor 2 as a model is made ready, and has no switch for it."""
+    with _LOUD, open(os.devnull, "wb") as nowhere:
+        kept = os.dup(2)
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def _input(name: str, tensor: Any, layout: Layout | None) -> Input:

@@ -157,7 +157,8 @@ class Decoder:
                 continue
             self.decoded = film.facts("; ".join(why) or None)
             return
-        raise BadVideo(f"{video.name!r} cannot be decoded: {'; '.join(why)}")
+        advice = "" if len(self._order) > 1 else "; --decoder auto asks the other decoders too"
+        raise BadVideo(f"{video.name!r} cannot be decoded: {'; '.join(why)}{advice}")
 
     def _show(self, film: "Film", decoder: str) -> Iterator[Frame]:
         """The frames not delivered yet, by one decoder."""

@@ -41,6 +41,9 @@ def test_a_place_that_is_not_a_store_is_never_an_empty_one(fast_path, make):
     (fast_path / "file").touch()
     with pytest.raises(BadRequest, match="not a folder"):
         FeatureStore(fast_path / "file", create=True)
+    for nowhere in ("/proc/store", fast_path / "file" / "store"):
+        with pytest.raises(BadRequest, match="cannot be written"):
+            FeatureStore(nowhere, create=True)
     assert sorted(make.tree(fast_path)) == ["file", "photos/a.jpg"]
     with pytest.raises(BadRequest):
         FeatureStore()
