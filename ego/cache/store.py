@@ -1,7 +1,7 @@
 """The feature store: entries written once and whole, read with every byte checked."""
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -208,13 +208,19 @@ class FeatureStore:
         return found
 
     def verify(
-        self, part: tuple[int, int] = (1, 1), keys: Iterable[FeatureKey | str] | None = None
+        self,
+        part: tuple[int, int] = (1, 1),
+        keys: Iterable[FeatureKey | str] | None = None,
+        watch: Callable[[int, int], None] = lambda done, total: None,
     ) -> Iterator[Finding]:
-        """Reads every byte of a part of the store, or of these entries, and says of each whether it is sound."""
+        """Reads every byte of a part of the store, or of these entries, and says of each whether it is sound.
+
+        `watch(done, total)` is called before each.
+        """
         paths = None if keys is None else {_path(key) for key in keys}
         for place in self._places if paths is None else self._places[:1]:
             check_root(place)
-            yield from verify(place, part, paths)
+            yield from verify(place, part, paths, watch)
 
     def quarantine(self, key: FeatureKey | str) -> Path:
         """Sets an entry or a note of the first place aside, and says where it lies now; nothing is patched."""

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ego.cache.entry import check_bytes, read_marker
@@ -46,14 +46,21 @@ def check_entry(place: Folder, path: str) -> Marker:
     return marker
 
 
-def verify(place: Folder, part: tuple[int, int], paths: set[str] | None) -> Iterator[Finding]:
-    """A finding for each entry and note of this part of the store, or only for the entries in `paths`."""
+def verify(
+    place: Folder, part: tuple[int, int], paths: set[str] | None, watch: Callable[[int, int], None]
+) -> Iterator[Finding]:
+    """A finding for each entry and note of this part of the store, or only for the entries in `paths`.
+
+    `watch(done, total)` is called before each.
+    """
     number, parts = part
     if not 1 <= number <= parts:
         raise BadRequest(f"got part {number}/{parts}, expected 1 to {parts} of {parts}")
-    for path in _paths(place) if paths is None else sorted(paths):
-        if zlib.crc32(path.encode()) % parts == number - 1:
-            yield _look(place, path)
+    found = _paths(place) if paths is None else sorted(paths)
+    chosen = [path for path in found if zlib.crc32(path.encode()) % parts == number - 1]
+    for done, path in enumerate(chosen):
+        watch(done, len(chosen))
+        yield _look(place, path)
 
 
 def quarantine(place: Folder, path: str, judged: tuple[int, int]) -> str | None:

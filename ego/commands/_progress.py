@@ -59,11 +59,11 @@ class Bar:
         """Seconds of video that are done."""
         return sum(self._ended.values()) + sum(self._running.values())
 
-    def scanning(self, done: int, total: int) -> None:
-        """Files are being read and hashed."""
-        self._progress.update(
-            self._task, description=f"reading videos {done}/{total}", completed=done, total=total, rate=""
-        )
+    def counting(self, words: str, done: int, total: int) -> None:
+        """Things are looked at one after the other: files that are hashed, entries that are verified."""
+        each = done / max(self.wall_seconds, 1e-6)
+        rate = f"{each:.1f}/s  {duration((total - done) / each)} left" if each else ""
+        self._progress.update(self._task, description=f"{words} {done}/{total}", completed=done, total=total, rate=rate)
 
     def begin(self, jobs: "Sequence[Job]") -> None:
         """The jobs to come; the clock starts now."""

@@ -1,6 +1,7 @@
 """`ego extract`: what is missing is computed and stored, one decode for all extractors."""
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -60,7 +61,7 @@ def command(
     store.sweep()  # what a killed run left staged
     tally = Tally(as_json)
     with Bar(quiet=quiet) as bar:
-        videos, failures = request.scan(store, bar.scanning)
+        videos, failures = request.scan(store, partial(bar.counting, "reading videos"))
         for failure in failures:
             tally.add(refuse(failure, extractors, store))
         jobs = work(videos, extractors, store, request.readings(videos))

@@ -36,13 +36,9 @@ READ_BYTES = 64_000_000  # of larger arrays evenly spaced rows are looked at
 @click.option("--json", "as_json", is_flag=True, help="One JSON object an entry on stdout.")
 @click.pass_context
 def command(
-    context: click.Context,
-    video: str,
-    places: tuple[str, ...],
-    names: tuple[str, ...],
-    picture: Path | None,
+    context: click.Context, video: str, places: tuple[str, ...], names: tuple[str, ...], picture: Path | None,
     as_json: bool,
-) -> None:
+) -> None:  # fmt: skip
     """Show what is stored for one VIDEO, by its name or digest.
 
     For each entry: its arrays, rows and seconds, what decoded it, what made it, and a strip of colour

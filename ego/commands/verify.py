@@ -5,10 +5,12 @@ import re
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ego.commands._progress import Bar
 from ego.commands._request import Request, asks, store_option
 from ego.commands._spelling import options
 from ego.errors import BadRequest
@@ -58,14 +60,7 @@ def command(
 
     store = FeatureStore(*places)
     tell = _teller(as_json)
-    broken, looked = [], 0
-    for finding in store.verify(_part(part)):
-        looked += 1
-        if as_json or not finding.ok:
-            tell(asdict(finding), "" if finding.ok else f"broken  {finding.path}  {finding.problem}")
-        broken += [] if finding.ok else [finding]
-    if not as_json:
-        click.echo(f"{looked} entries and notes read, {len(broken)} broken")
+    broken = _verify(store, part, as_json, tell)
     left = len(broken)
     if repair and broken:
         left = _repair(store, request, broken, device, as_json)
@@ -74,6 +69,22 @@ def command(
     if recompute is not None:
         left += _recompute(store, request, recompute, device, tell)
     context.exit(SOME_BROKEN if left else 0)
+
+
+def _verify(
+    store: "FeatureStore", part: str, as_json: bool, tell: Callable[[dict[str, Any], str], None]
+) -> "list[Finding]":
+    """What is broken in a part of the store, each told as it is found."""
+    broken, looked = [], 0
+    with Bar() as bar:
+        for finding in store.verify(_part(part), watch=partial(bar.counting, "verifying")):
+            looked += 1
+            if as_json or not finding.ok:
+                tell(asdict(finding), "" if finding.ok else f"broken  {finding.path}  {finding.problem}")
+            broken += [] if finding.ok else [finding]
+    if not as_json:
+        click.echo(f"{looked} entries and notes read, {len(broken)} broken")
+    return broken
 
 
 def _part(text: str) -> tuple[int, int]:

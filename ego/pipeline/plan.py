@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,12 +50,14 @@ class Plan:
 def plan(jobs: Sequence[Job], files: Files, *, probe: bool = True, **settings: Any) -> Plan:
     """The cost of these jobs; `settings` as for `extract`. The probe writes to a scratch store only."""
     shares: dict[str, Share] = {}
+    called = _called(jobs)
     for job in jobs:
         for extractor in job.extractors:
-            before = shares.get(extractor.name, Share(0, 0, 0, 0))
+            name = called[extractor.digest]
+            before = shares.get(name, Share(0, 0, 0, 0))
             rows = expected_rows(job, extractor)
             arrays = extractor.rows(files)
-            shares[extractor.name] = Share(
+            shares[name] = Share(
                 before.videos + 1,
                 before.rows + rows,
                 before.bytes + rows * row_bytes(arrays),
@@ -70,6 +73,13 @@ def plan(jobs: Sequence[Job], files: Files, *, probe: bool = True, **settings: A
         _estimate(jobs, files, total, settings) if probe and jobs else None,
         shares,
     )
+
+
+def _called(jobs: Sequence[Job]) -> dict[str, str]:
+    """What each extractor is called, by its digest: its name, with the digest where two have one name."""
+    names = {extractor.digest: extractor.name for job in jobs for extractor in job.extractors}
+    counts = Counter(names.values())
+    return {digest: name if counts[name] == 1 else f"{name}-{digest[:16]}" for digest, name in names.items()}
 
 
 def expected_rows(job: Job, extractor: Extractor) -> int:

@@ -24,6 +24,26 @@ def test_it_foretells_videos_rows_and_files(run: Run, clips: Path, tmp_path: Pat
     assert told["seconds_estimated"] > 0
 
 
+def test_two_extractors_of_one_name_are_told_apart(run: Run, clips: Path) -> None:
+    told = json.loads(
+        run(
+            "plan",
+            "--no-probe",
+            "--with",
+            "a=mean_rgb",
+            "--with",
+            "b=mean_rgb",
+            "--set",
+            "b.window.stride=5",
+            clips,
+            "--json",
+        ).stdout
+    )
+    shares = told["per_extractor"]
+    assert [(name.split("-")[0], share["videos"]) for name, share in shares.items()] == [("mean_rgb", 2)] * 2
+    assert told["rows"] == sum(share["rows"] for share in shares.values())
+
+
 def test_what_is_stored_need_not_be_done(run: Run, store: Path, clips: Path) -> None:
     done = run("plan", "--with", "mean_rgb", "--store", store, clips)
     assert done.exit_code == 0

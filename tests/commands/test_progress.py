@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -37,8 +38,20 @@ def test_speed_counts_what_is_done_and_what_runs() -> None:
 
 
 def test_on_a_terminal_it_tells_how_far_how_fast_and_how_long_still(clips: Path, tmp_path: Path) -> None:
+    store = str(tmp_path / "features")
+    text = _told("extract", "--with", "mean_rgb", "--store", store, str(clips))
+    assert "reading videos 2/2" in text
+    assert "2/2 videos" in text
+    assert "left" in text
+    assert "2 stored in" in text
+    text = _told("verify", "--store", store)
+    assert re.search(r"verifying \d/5", text)  # two entries, their videos' notes and the extractor's
+    assert "left" in text
+
+
+def _told(*arguments: str) -> str:
+    """What a command writes to stderr where that is a terminal."""
     ours, theirs = pty.openpty()
-    arguments = ["extract", "--with", "mean_rgb", "--store", str(tmp_path / "features"), str(clips)]
     running = subprocess.Popen(
         [sys.executable, "-m", "ego", *arguments], stderr=theirs, env={**os.environ, "COLUMNS": "100", "TERM": "xterm"}
     )
@@ -48,11 +61,7 @@ def test_on_a_terminal_it_tells_how_far_how_fast_and_how_long_still(clips: Path,
         told += chunk
     os.close(ours)
     assert running.wait() == 0
-    text = told.decode()
-    assert "reading videos 2/2" in text
-    assert "2/2 videos" in text
-    assert "left" in text
-    assert "2 stored in" in text
+    return told.decode()
 
 
 def _read(terminal: int) -> bytes:
