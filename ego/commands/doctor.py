@@ -19,7 +19,7 @@ from ego.report.text import columns, size
 
 NEEDED = ("numpy", "torch", "zarr", "zarrs", "av", "blake3", "click", "rich", "pillow", "safetensors")
 OPTIONAL = {
-    "decord": "the faster decoder",
+    "decord": "the second decoder",
     "onnxruntime": "image_model with ONNX files",
     "ai-edge-litert": "image_model with TFLite files",
 }
