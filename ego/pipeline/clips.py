@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ego.cache.store import FeatureStore
-from ego.datasets._base import Annotation, Annotations, Dataset, pick
+from ego.datasets._base import Annotation, Annotations, Dataset, pick, present
 from ego.errors import BadRequest, BadVideo
 from ego.pipeline.jobs import Readings
 from ego.pipeline.recipe import Recipe
@@ -63,15 +63,23 @@ class Problem:
         return {"tasks": {name: task.describe() for name, task in self.tasks.items()}, "clips": clips, "folds": folds}
 
 
-def problem(recipe: Recipe, root: Path, decoder: Prober, store: FeatureStore, rehash: bool = False) -> Problem:
+def problem(
+    recipe: Recipe,
+    root: Path,
+    decoder: Prober,
+    store: FeatureStore,
+    rehash: bool = False,
+    skip_missing: bool = False,
+) -> Problem:
     """The clips, labels and folds of a recipe's data set at `root`.
 
-    A recipe without a data set or task, a video that cannot be read, a segment past its video's end
+    Videos that are not there are left out with `skip_missing`, else refused. A recipe without a data set
+    or task, a video that cannot be read, a segment past its video's end
     and a fold that tests on a video it trains on are each refused.
     """
     if recipe.dataset is None or not recipe.tasks:
         raise BadRequest(f"the recipe {recipe.path} has no [dataset] or no [tasks.NAME], expected both to learn")
-    annotations = recipe.dataset.read(root)
+    annotations, _ = present(recipe.dataset.read(root), skip_missing)
     videos = _videos(annotations, decoder, store, rehash)
     clips = tuple(_clip(one, videos[one.video]) for one in annotations.clips)
     folds = {
