@@ -49,7 +49,8 @@ class Annotations:
     `clips` of each split: `train`, `validation`, `test`.
 
     `subsets` names some of the classes of a label (`many-shot`, `tail`), by subset and label; `stated`
-    is what the data set says of its videos, to be held against the files; `notes` are sentences about
+    is what the data set says of its videos, to be held against the files; `within_videos` says that the
+    authors' splits cut through videos, so that only shared seconds are refused; `notes` are sentences about
     what was left out or looks odd, for `ego check-data`.
     """
 
@@ -60,6 +61,7 @@ class Annotations:
     rates: Mapping[str, float] = field(default_factory=dict)
     subsets: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     stated: Mapping[str, Stated] = field(default_factory=dict)
+    within_videos: bool = False
     notes: tuple[str, ...] = ()
 
     def absent(self) -> list[str]:

@@ -87,7 +87,7 @@ def problem(
         for name, splits in annotations.folds.items()
     }
     for name, splits in folds.items():
-        _check_apart(name, splits, clips)
+        _check_apart(name, splits, clips, annotations.within_videos)
     tasks = {name: task.over(annotations.classes) for name, task in recipe.tasks.items()}
     numbers = {name: _encode(task, annotations.clips) for name, task in tasks.items()}
     return Problem(
@@ -133,17 +133,27 @@ def _end(video: Video) -> float | None:
     return header.start_seconds + header.seconds_from_header if header and header.seconds_from_header else None
 
 
-def _check_apart(name: str, splits: Mapping[str, Indices], clips: Sequence[Clip]) -> None:
-    """Nothing, or a BadRequest where a video trains and is tested in one fold, under whatever name."""
-    trains = {clips[i].video.digest for i in splits.get("train", ())}
+def _check_apart(name: str, splits: Mapping[str, Indices], clips: Sequence[Clip], within_videos: bool) -> None:
+    """Nothing, or a BadRequest where a fold trains on nothing, or a video trains and is tested, under whatever name.
+
+    Where the authors split `within_videos` it is the same seconds of a video that may not be in both.
+    """
+    fold = f" of fold {name!r}" if name else ""
+    if not len(splits.get("train", ())):
+        raise BadRequest(f"there is no clip to train on{fold}, expected some in the split 'train'")
+    trains = {_seen(clips[i], within_videos) for i in splits["train"]}
     for split, indices in splits.items():
-        both = [clips[i].video for i in indices if clips[i].video.digest in trains]
+        both = [clips[i].video for i in indices if _seen(clips[i], within_videos) in trains]
         if split != "train" and both:
-            fold = f" of fold {name!r}" if name else ""
             raise BadRequest(
                 f"the video {both[0].name!r} is in train and in {split}{fold} (its bytes count, not its name); "
                 "split by video"
             )
+
+
+def _seen(clip: Clip, within_videos: bool) -> object:
+    """What of a clip must not be in two splits: its video, or its seconds and track of it."""
+    return (clip.video.digest, clip.parts, clip.track) if within_videos else clip.video.digest
 
 
 def _encode(task: Task, annotations: Iterable[Annotation]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
