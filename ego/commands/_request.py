@@ -123,7 +123,7 @@ class Request:
         paths = self._paths()[: self.limit]
         found: list[Video | Failure] = []
         with Decoder(self.decoder) as decoder:
-            for one in scan(paths, decoder, store=store, rehash=self.rehash):
+            for one in scan(paths, decoder, store=store, rehash=self.rehash, rates=self._rates()):
                 found.append(one)
                 watch(len(found), len(paths))
         videos = [one for one in found if isinstance(one, Video)]
@@ -143,6 +143,14 @@ class Request:
         for video in videos:
             if video.path in names:
                 yield video.digest, self.recipe.dataset.readings(Path(self.data), names[video.path])
+
+    def _rates(self) -> dict[str, float]:
+        """Pictures a second of the data set's folders of pictures, by absolute path."""
+        if self.data is None:
+            return {}
+        from ego.pipeline.clips import rates_by_path
+
+        return rates_by_path(self.annotations)
 
     def _paths(self) -> list[Path]:
         from ego.pipeline.scan import find_videos

@@ -52,5 +52,13 @@ def list_frames(folder: str | os.PathLike[str]) -> Frames:
     return Frames(tuple(number - order[0] for number in order), tuple(found[number] for number in order), order[0])
 
 
+def folder_stamp(folder: str | os.PathLike[str]) -> tuple[int, int]:
+    """(bytes of all frames, the newest one's mtime in nanoseconds): what changes when a frame is exchanged."""
+    names = frozenset(list_frames(folder).names)
+    with os.scandir(folder) as entries:
+        facts = [entry.stat() for entry in entries if entry.name in names]
+    return sum(one.st_size for one in facts), max(one.st_mtime_ns for one in facts)
+
+
 def _say(folder: str | os.PathLike[str]) -> str:
     return repr(os.path.basename(os.path.normpath(os.fspath(folder))))

@@ -1,5 +1,6 @@
 """From a data set's annotations to clips of known videos, their labels as numbers, and the rows they see."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -107,13 +108,19 @@ def _readings(dataset: Dataset, root: Path, videos: Mapping[str, Video]) -> dict
 
 def _videos(annotations: Annotations, decoder: Prober, store: FeatureStore, rehash: bool) -> dict[str, Video]:
     """Each annotated video by its name in the annotations."""
-    found = scan(annotations.videos.values(), decoder, store=store, rehash=rehash)
+    rates = rates_by_path(annotations)
+    found = scan(annotations.videos.values(), decoder, store=store, rehash=rehash, rates=rates)
     videos = {}
     for name, one in zip(annotations.videos, found, strict=True):
         if not isinstance(one, Video):
             raise BadVideo(f"{one.error}; the data set annotates it as {name!r}: repair the file or leave it out")
         videos[name] = one
     return videos
+
+
+def rates_by_path(annotations: Annotations) -> dict[str, float]:
+    """Pictures a second of each of the data set's folders of pictures, by absolute path."""
+    return {os.path.abspath(annotations.videos[name]): rate for name, rate in annotations.rates.items()}
 
 
 def _clip(annotation: Annotation, video: Video) -> Clip:
