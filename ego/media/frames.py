@@ -37,17 +37,14 @@ def list_frames(folder: str | os.PathLike[str]) -> Frames:
         if match is None:
             continue
         prefixes.add(match["prefix"])
-        if found.setdefault(int(match["number"]), name) != name and len(prefixes) == 1:
-            raise BadVideo(
-                f"{_say(folder)} holds frame {int(match['number'])} twice: {found[int(match['number'])]}, {name}"
-            )
+        number = int(match["number"])
+        if found.setdefault(number, name) != name and len(prefixes) == 1:
+            raise BadVideo(f"{_say(folder)} holds frame {number} twice: {found[number]} and {name}; remove one")
     if not found:
         raise BadVideo(f"{_say(folder)} holds no numbered picture, expected files such as frame_00001.jpg")
     if len(prefixes) > 1:
         first, second = sorted(prefixes)[:2]
-        raise BadVideo(
-            f"{_say(folder)} holds several sequences ({first!r} and {second!r} ...), expected one in a folder"
-        )
+        raise BadVideo(f"{_say(folder)} holds several sequences, {first!r} and {second!r}, expected one in a folder")
     order = sorted(found)
     return Frames(tuple(number - order[0] for number in order), tuple(found[number] for number in order), order[0])
 

@@ -28,7 +28,7 @@ class FolderSource:
         self._path, self._log, self._beat = path, log, beat
         self._frames = list_frames(path)
         self.base = 1 / _exact(rate)
-        self.corrupt = 0
+        self.corrupt = self._unreadable = 0
         self.frames_from_header = self._frames.numbers[-1] + 1
         start = 0.0 if part_start is None else part_start
         before = sum(float(number * self.base) <= start for number in self._frames.numbers)
@@ -50,7 +50,7 @@ class FolderSource:
             try:
                 frame = read_picture(os.path.join(self._path, name))
             except BadVideo:
-                self.corrupt += 1
+                self._unreadable += 1
                 continue
             self.corrupt += bool(self._log.damage())
             if (frame.width, frame.height) != (self.width, self.height):
@@ -61,8 +61,8 @@ class FolderSource:
             yield Shot(number, 1, frame)
 
     def lost(self) -> int:
-        """How many numbers between the first and the last picture have none."""
-        return self._frames.missing if self._whole else 0
+        """How many numbers between the first and the last one show no picture."""
+        return self._unreadable + (self._frames.missing if self._whole else 0)
 
     def close(self) -> None:
         """Nothing is held open."""
