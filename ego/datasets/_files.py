@@ -6,21 +6,25 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ego.errors import BadRequest
+from ego.media.frames import PICTURE
 from ego.video import VIDEO_SUFFIXES
 
 
 class FileIndex:
-    """The video files below a folder by name: the path below it without its suffix, where that is unique."""
+    """The videos below a folder by name: the path below it without its suffix, where that is unique.
 
-    def __init__(self, root: Path, suffixes: Iterable[str] = VIDEO_SUFFIXES) -> None:
+    Videos are files; with `frames` they are folders of numbered pictures.
+    """
+
+    def __init__(self, root: Path, frames: bool = False) -> None:
         if not root.is_dir():
             raise BadRequest(f"{root} is no folder, expected the one that holds the videos")
-        self.root = root
-        self._paths = self._named(sorted(_files(root, frozenset(suffixes))))
+        self.root, self._frames = root, frames
+        self._paths = self._named(sorted(_frame_folders(root) if frames else _files(root, VIDEO_SUFFIXES)))
         self._known: dict[str, set[str]] = defaultdict(set)
         for name, path in self._paths.items():
             relative = path.relative_to(root).as_posix()
-            for spelling in (name, relative, relative.removesuffix(path.suffix), path.name, path.stem):
+            for spelling in (name, relative, self._bare(relative), path.name, self._bare(path.name)):
                 self._known[spelling].add(name)
 
     def items(self) -> Iterable[tuple[str, Path]]:
@@ -50,12 +54,16 @@ class FileIndex:
         return name
 
     def _named(self, files: Sequence[Path]) -> dict[str, Path]:
-        bare = [path.relative_to(self.root).as_posix().removesuffix(path.suffix) for path in files]
+        bare = [self._bare(path.relative_to(self.root).as_posix()) for path in files]
         count = Counter(bare)
         return {
             name if count[name] == 1 else path.relative_to(self.root).as_posix(): path
             for name, path in zip(bare, files, strict=True)
         }
+
+    def _bare(self, name: str) -> str:
+        """A name without its suffix; a folder has none."""
+        return name if self._frames else os.path.splitext(name)[0]
 
 
 def by_stem(
@@ -71,6 +79,14 @@ def by_stem(
         if path.stem in names and found.setdefault(path.stem, path) != path:
             raise BadRequest(f"two videos are called {path.stem!r}: {found[path.stem]} and {path}; keep one of them")
     return {name: found.get(name) or root / default.format(name=name) for name in names}
+
+
+def _frame_folders(root: Path) -> Iterable[Path]:
+    """The folders below a folder that hold numbered pictures, hidden ones left out."""
+    for place, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        if any(PICTURE.fullmatch(name) and not name.startswith(".") for name in files):
+            yield Path(place)
 
 
 def _files(root: Path, suffixes: frozenset[str]) -> Iterable[Path]:

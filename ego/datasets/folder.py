@@ -10,6 +10,7 @@ from ego.datasets._base import Annotation, Annotations, Dataset, pick
 from ego.datasets._files import FileIndex
 from ego.errors import BadRequest
 from ego.signals.table import Line, read_table
+from ego.spec import late
 
 Indices = tuple[int, ...]
 
@@ -24,7 +25,8 @@ class Folder(Dataset):
 
     `split` says who is tested: `each-video` leaves one video out at a time (or deals the videos into
     `groups`), `column` reads `split_column`, `listed` holds out the videos named in `validation`
-    and `test`. A class folder's files count as videos, so give `groups` there.
+    and `test`. A class folder's files count as videos, so give `groups` there. With `fps` the videos are
+    folders of numbered pictures, so many a second.
     """
 
     csv: str = ""
@@ -40,6 +42,7 @@ class Folder(Dataset):
     split_column: str = "split"
     validation: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
+    fps: float = late(0.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,12 +52,14 @@ class Folder(Dataset):
             raise BadRequest("got folder.split = 'column' without a table, expected folder.csv")
         if self.split == "listed" and not self.validation:
             raise BadRequest("got folder.split = 'listed' without videos, expected folder.validation = [names]")
+        if self.fps < 0:
+            raise BadRequest(f"got folder.fps = {self.fps:g}, expected pictures a second, or 0 for video files")
         if self.groups < 0 or self.groups == 1:
             raise BadRequest(f"got folder.groups = {self.groups}, expected 2 or more, or 0 for each video by itself")
 
     def read(self, root: Path) -> Annotations:
         """All annotations of the table or the class folders; a video named but absent keeps its place."""
-        index = FileIndex(root / self.folder)
+        index = FileIndex(root / self.folder, frames=self.fps > 0)
         found = self._from_table(root / self.csv, index) if self.csv else self._from_folders(index)
         kept = [(clip, split) for clip, split in found if not set(clip.labels.values()) & set(self.ignore)]
         if not kept:
@@ -63,7 +68,8 @@ class Folder(Dataset):
         names = sorted({clip.video for clip in clips})
         classes = {label: tuple(sorted({clip.labels[label] for clip in clips})) for label in clips[0].labels}
         folds = self._folds(clips, [split for _, split in kept], names, index)
-        return Annotations({name: index.path(name) for name in names}, classes, clips, folds)
+        rates = dict.fromkeys(names, self.fps) if self.fps else {}
+        return Annotations({name: index.path(name) for name in names}, classes, clips, folds, rates=rates)
 
     def _from_table(self, path: Path, index: FileIndex) -> list[tuple[Annotation, str]]:
         times = [self.start, self.stop] if self.start else []

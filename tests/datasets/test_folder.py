@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ego.datasets._base import present
 from ego.errors import BadRequest
 from ego.spec import make
 
@@ -174,3 +175,25 @@ def test_the_real_clips(shared_data):
               "labels": ["verb"], "ignore": ["background"]}  # fmt: skip
     found = make("datasets", "folder", fields).read(shared_data / "labelled_gtea_s2")
     assert (len(found.clips), len(found.classes["verb"]), len(found.folds)) == (72, 9, 4)
+
+
+def test_with_a_rate_videos_are_folders_of_pictures(tmp_path):
+    for clip in ("open/1", "open/2", "close/1"):
+        (tmp_path / clip).mkdir(parents=True)
+        (tmp_path / clip / "frame_00001.jpg").write_bytes(b"picture")
+    dataset = make("datasets", "folder", {"labels": ["verb"], "groups": 2, "fps": 25.0})
+    found = dataset.read(tmp_path)
+    assert [(clip.video, clip.labels["verb"]) for clip in found.clips] == [
+        ("close/1", "close"), ("open/1", "open"), ("open/2", "open")
+    ]  # fmt: skip
+    assert set(found.rates.values()) == {25.0}
+    with pytest.raises(BadRequest, match=r"got folder.fps = -1, expected pictures a second"):
+        make("datasets", "folder", {"fps": -1})
+
+
+def test_an_absent_video_keeps_its_place(root):
+    (root / "table.csv").write_text("video,start,stop,verb\na,0,1,x\nz,1,2,take\n")
+    found = read(root)
+    assert found.absent() == ["z"]
+    with pytest.raises(BadRequest, match=r"table.csv, line 3: no video 'z' at .* \(1 of the 2 annotated videos"):
+        present(found)
