@@ -1,10 +1,13 @@
-"""Recordings of Project Aria (`.vrs`) through Meta's own reader, where it is installed: the RGB camera's pictures."""
+"""Recordings of Project Aria (`.vrs`) through Meta's own reader, where it is installed: the RGB camera's pictures.
+
+The reader is no dependency of the project: its package asks for notebooks and a viewer, none of which this needs.
+"""
 
 import contextlib
 import os
 from collections.abc import Iterator
 from fractions import Fraction
-from importlib import metadata
+from importlib import import_module, metadata
 from typing import Any
 
 from av.video.frame import VideoFrame
@@ -15,6 +18,7 @@ from ego.media.shots import Beat, Shot
 from ego.video import Header
 
 BASE = Fraction(1, 1_000_000_000)
+READER = "projectaria_tools"
 CAMERA = "camera-rgb"
 UPRIGHT_TURN = 270
 """The camera is mounted turned: a quarter clockwise sets its picture upright."""
@@ -23,13 +27,13 @@ UPRIGHT_TURN = 270
 class VrsSource:
     """The RGB pictures of a recording on a clock that begins with the first of them."""
 
-    decoder = "projectaria_tools"
+    decoder = READER
 
     def __init__(self, path: str, beat: Beat) -> None:
         self._path, self._beat = path, beat
         self._provider, self._stream = _open(path)
-        self.version = metadata.version("projectaria_tools")
-        self.libraries = {"projectaria_tools": self.version}
+        self.version = metadata.version(READER)
+        self.libraries = {READER: self.version}
         self.base, self.corrupt, self.rotation = BASE, 0, UPRIGHT_TURN
         self._times = _times(self._provider, self._stream, path)
         self.frames_from_header = len(self._times)
@@ -91,9 +95,8 @@ def first_picture_us(path: str) -> int:
 
 def _times(provider: Any, stream: Any, path: str) -> list[int]:
     """Capture times in nanoseconds of the device."""
-    from projectaria_tools.core.sensor_data import TimeDomain
-
-    times = [int(time) for time in provider.get_timestamps_ns(stream, TimeDomain.DEVICE_TIME)]
+    clock = import_module(f"{READER}.core.sensor_data").TimeDomain.DEVICE_TIME
+    times = [int(time) for time in provider.get_timestamps_ns(stream, clock)]
     if not times:
         raise BadVideo(f"{name_of(path)} holds no picture of its RGB camera")
     return times
@@ -103,11 +106,11 @@ def _open(path: str) -> tuple[Any, Any]:
     """(Meta's provider of a recording, its RGB stream), its chatter kept from the terminal."""
     check_file(path)
     try:
-        from projectaria_tools.core import data_provider
+        data_provider = import_module(f"{READER}.core.data_provider")
     except ImportError as error:
         raise BadVideo(
             f"{name_of(path)} is a recording of Project Aria, which only Meta's reader opens: "
-            "pip install projectaria-tools, or convert it to mp4"
+            "pip install --no-deps projectaria-tools, or convert it to mp4"
         ) from error
     with _quiet():
         provider = data_provider.create_vrs_data_provider(os.path.abspath(path))

@@ -41,8 +41,10 @@ def test_the_first_picture_is_second_zero(shared_data, capfd):
 def test_without_the_reader_it_says_what_to_install(tmp_path, monkeypatch):
     (tmp_path / "a.vrs").write_bytes(b"x")
     monkeypatch.setitem(sys.modules, "projectaria_tools", None)
-    monkeypatch.setitem(sys.modules, "projectaria_tools.core", None)
-    with pytest.raises(BadVideo, match=r"'a.vrs' is a recording of Project Aria, .*pip install projectaria-tools"):
+    monkeypatch.setitem(sys.modules, "projectaria_tools.core.data_provider", None)
+    with pytest.raises(
+        BadVideo, match=r"'a.vrs' is a recording of Project Aria.*pip install --no-deps projectaria-tools"
+    ):
         VrsSource(str(tmp_path / "a.vrs"), lambda: None)
 
 
