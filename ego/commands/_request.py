@@ -137,7 +137,11 @@ class Request:
         return dict(self._readings(videos))
 
     def _readings(self, videos: "Sequence[Video]") -> "Iterator[tuple[str, dict[str, Reading]]]":
+        from ego.pipeline.jobs import asks_for_signals
+
         if self.recipe is None or self.recipe.dataset is None or self.data is None:
+            return
+        if not asks_for_signals(self.recipe.extractors.values()):
             return
         names = {os.path.abspath(path): name for name, path in self.annotations.videos.items()}
         for video in videos:

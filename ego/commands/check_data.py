@@ -26,6 +26,9 @@ COLOURS = {"missing": "red", "wrong": "red", "note": "yellow"}
 @click.option("--data", required=True, metavar="DIR", help="Where the recipe's data set lies.")
 @click.option("--set", "settings", multiple=True, metavar="PART.FIELD=VALUE", help="One value of the recipe.")
 @skip_missing_option
+@click.option(
+    "--any-counts", is_flag=True, help="Part of a data set, or one of its like: published counts do not matter."
+)
 @click.option("--all", "everything", is_flag=True, help=f"Every class and finding, not the first {SHOWN} of a kind.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.option("--quiet", is_flag=True, help="No bar.")
@@ -36,6 +39,7 @@ def command(
     data: str,
     settings: tuple[str, ...],
     skip_missing: bool,
+    any_counts: bool,
     everything: bool,
     as_json: bool,
     quiet: bool,
@@ -49,7 +53,7 @@ def command(
     \b
     Examples:
       ego check-data recipes/gtea.toml --data gtea/
-      ego check-data recipes/gtea.toml --data gtea/ --skip-missing --json
+      ego check-data recipes/gtea.toml --data gtea/ --skip-missing --any-counts --json
     """
     from ego.media.decode import Decoder
     from ego.pipeline import recipe
@@ -60,7 +64,7 @@ def command(
     if read is None:
         raise BadRequest(f"the recipe {recipe_path} has no [dataset], expected one to check")
     with Bar(quiet=quiet) as bar, Decoder() as decoder:
-        report = check(read, Path(data), decoder, bar.scanning, skip_missing)
+        report = check(read, Path(data), decoder, bar.scanning, skip_missing, any_counts)
     if as_json:
         click.echo(json.dumps(_facts(report)))
     else:

@@ -10,7 +10,7 @@ from ego.errors import BadRequest, BadVideo
 from ego.pipeline.clips import OVERRUN_SECONDS
 from ego.pipeline.scan import Prober
 from ego.signals.gaze import TRUNCATED
-from ego.video import Header, Reading
+from ego.video import Header
 
 RATE_SHARE, LENGTH_SHARE = 0.01, 0.01
 """How far a file's frame rate and length may lie from what is stated, as a share of it."""
@@ -41,15 +41,17 @@ def check(
     decoder: Prober,
     watch: Callable[[int, int], None] = lambda done, total: None,
     skip_missing: bool = False,
+    any_counts: bool = False,
 ) -> Report:
     """The report on a data set at `root`; annotations that cannot be read at all are a BadRequest.
 
     Every video that is there is opened for its header, none is decoded or hashed. With `skip_missing`
-    absent videos are only noted. `watch(done, total)` sees each video.
+    absent videos are only noted, with `any_counts` the published counts do not matter. `watch(done, total)`
+    sees each video.
     """
     found = dataset.read(root)
     absent = frozenset(found.absent())
-    tally = counts(found, dataset.published())
+    tally = counts(found, {} if any_counts else dataset.published())
     findings = [_mismatch(one) for one in tally if not one.matches]
     findings += look_at(found)
     findings += _absent(found, sorted(absent), skip_missing)
@@ -122,15 +124,11 @@ def _signals(dataset: Dataset, root: Path, found: Annotations) -> tuple[dict[str
             continue
         for kind in readings:
             held[kind] = held.get(kind, 0) + 1
-        strays = _outside(readings.get("gaze"))
-        samples += len(readings["gaze"].seconds) if "gaze" in readings else 0
-        where = where or (name if strays else "")
-        outside += strays
+        if "gaze" in readings:
+            strays = readings["gaze"].seconds[readings["gaze"].arrays["type"] == TRUNCATED, 0]
+            samples, outside = samples + len(readings["gaze"].seconds), outside + len(strays)
+            where = where or (f"at {strays[0]:.2f} s of {name!r}" if len(strays) else "")
     if outside:
-        text = f"{outside} of {samples} gaze samples lie outside the frame and are held at its edge, first in {where!r}"
+        text = f"{outside} of {samples} gaze samples lie outside the frame and are held at its edge, first {where}"
         findings[text] = Finding("note", text)
     return held, list(findings.values())
-
-
-def _outside(gaze: Reading | None) -> int:
-    return int((gaze.arrays["type"] == TRUNCATED).sum()) if gaze is not None else 0

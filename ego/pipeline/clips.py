@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ego.cache.store import FeatureStore
-from ego.datasets._base import Annotation, Annotations, Dataset, pick, present
+from ego.datasets._base import Annotation, Annotations, pick, present
 from ego.errors import BadRequest, BadVideo
-from ego.pipeline.jobs import Readings
+from ego.pipeline.jobs import Readings, asks_for_signals
 from ego.pipeline.recipe import Recipe
 from ego.pipeline.scan import Prober, scan
 from ego.tasks._base import Task
@@ -98,12 +98,15 @@ def problem(
         {name: labels for name, (labels, _) in numbers.items()},
         {name: labelled for name, (_, labelled) in numbers.items()},
         folds,
-        _readings(recipe.dataset, root, videos),
+        _readings(recipe, root, videos),
     )
 
 
-def _readings(dataset: Dataset, root: Path, videos: Mapping[str, Video]) -> dict[str, dict[str, Reading]]:
-    return {video.digest: dataset.readings(root, name) for name, video in videos.items()}
+def _readings(recipe: Recipe, root: Path, videos: Mapping[str, Video]) -> dict[str, dict[str, Reading]]:
+    """The signals beside the videos, unless no extractor of the recipe asks for any: reading them may take long."""
+    if recipe.dataset is None or not asks_for_signals(recipe.extractors.values()):
+        return {}
+    return {video.digest: recipe.dataset.readings(root, name) for name, video in videos.items()}
 
 
 def _videos(annotations: Annotations, decoder: Prober, store: FeatureStore, rehash: bool) -> dict[str, Video]:

@@ -107,6 +107,7 @@ def test_folders_of_pictures_are_extracted_and_learnt_from(run, kitchen):
     store = ("--store", kitchen / "features")
     checked = run("check-data", *base)
     assert "wrong   2 action classes here, 61 are published" in checked.stdout
+    assert run("check-data", *base, "--any-counts").exit_code == 0
     done = run("extract", *base, *store)
     assert "8 stored" in done.stderr, done.stderr
     assert "8 already there" in run("extract", *base, *store).stderr
@@ -153,3 +154,24 @@ def test_clips_without_labels_are_not_scored(run, tmp_path):
     assert [(line["split"], line["clips"]) for line in lines] == [("train", 2), ("validation", 2), ("test", 0)]
     assert lines[1]["figures"]["accuracy"] == 1.0
     assert lines[2]["figures"] == {}
+
+
+def test_segments_of_a_data_set_reach_extractors_that_ask_for_them(run, tmp_path):
+    from ego.media.encode import encode
+
+    for folder in ("videos", "labels"):
+        (tmp_path / folder).mkdir()
+    for subject, level in (("S1", 60), ("S2", 90)):
+        pictures = (np.full((48, 64, 3), level + number, np.uint8) for number in range(45))
+        encode(tmp_path / f"videos/{subject}_Tea_C1.mp4", pictures, 15)
+        (tmp_path / f"labels/{subject}_Tea_C1.txt").write_text("<open><jam> (0-14)\n<take><cup> (15-44)\n")
+    recipe = FRAMES_RECIPE.replace('"gtea61"', '"gtea61"\nlayout = "videos"').replace(
+        "window = { fps = 5.0 }", 'window = { at = "segments" }'
+    )
+    (tmp_path / "gtea.toml").write_text(recipe)
+    base = (tmp_path / "gtea.toml", "--data", tmp_path, "--store", tmp_path / "features")
+    done = run("extract", *base, "--json", "--quiet")
+    rows = [json.loads(line)["rows"] for line in done.stdout.splitlines()]
+    assert [list(one.values()) for one in rows] == [[2], [2]]
+    (tmp_path / "labels/S2_Tea_C1.txt").write_text("<open><jam> (0-20)\n<take><cup> (21-44)\n")
+    assert "1 stored, 1 already there" in run("extract", *base).stderr  # other segments are other signals
