@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ego.datasets._ego4d_fho import CHANGE, Found, Sample
-from ego.datasets._json import Item, read_list
+from ego.datasets._json import LARGEST, Item, read_list
 from ego.errors import BadRequest
 from ego.video import Reading
 
@@ -161,8 +161,10 @@ def _face(track: Item, number: int, person: str, clips: bool) -> Face:
     for place, one in enumerate(values if isinstance(values, list) else []):
         try:
             frame, x, y = int(one[key]), max(0.0, float(one["x"])), max(0.0, float(one["y"]))
+            if frame >= LARGEST:
+                raise ValueError(frame)
             width, height = float(one["width"]), float(one["height"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise BadRequest(
                 f"{track.source}.track[{place}]: got {one!r:.80}, expected x, y, width, height and {key} as numbers"
             ) from error

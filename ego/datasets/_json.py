@@ -1,7 +1,6 @@
 """Annotations in JSON, each error with its file and where in it the value stands."""
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ego.errors import BadRequest
+
+LARGEST = 2.0**53
+"""Numbers from here on are no seconds, frames or ids; NaN is not below it either."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +36,7 @@ class Item:
     def number(self, key: str) -> float:
         """A finite number."""
         value = self._value(key)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not -LARGEST < value < LARGEST:
             raise BadRequest(f"{self.source}: got {value!r:.80} as {key!r}, expected a number")
         return float(value)
 
@@ -120,3 +122,5 @@ def _loaded(path: Path, _changed: int) -> Any:
         raise BadRequest(f"{path.name}, line {error.lineno}: {error.msg}, expected JSON") from error
     except UnicodeDecodeError as error:
         raise BadRequest(f"{path.name} is not UTF-8 text (byte {error.start})") from error
+    except (RecursionError, ValueError) as error:
+        raise BadRequest(f"{path.name} is no JSON that can be read: {error}") from error

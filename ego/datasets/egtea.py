@@ -18,7 +18,9 @@ from ego.video import Reading
 FPS = 24
 FOLDERS = {"clips": "cropped_clips", "frames": "clips_frames", "sessions": "videos"}
 LABELS = ("action", "verb", "noun")
-CLIP = re.compile(r"(?P<session>.+)-(?P<start>\d+)-(?P<stop>\d+)-F(?P<first>\d+)-F(?P<last>\d+)")
+CLIP = re.compile(
+    r"(?P<session>.+)-(?P<start>[0-9]{1,9})-(?P<stop>[0-9]{1,9})-F(?P<first>[0-9]{1,8})-F(?P<last>[0-9]{1,8})"
+)
 
 
 class Named(NamedTuple):

@@ -122,9 +122,9 @@ def _columns(header: list[str], source: str) -> tuple[int, int, int, int]:
 
 def _frame(text: str, fps: int, source: str) -> int:
     """A frame's number, written as such or as `HH:MM:SS:FF`."""
-    if text.isdecimal():
+    if re.fullmatch(r"[0-9]{1,8}", text):
         return int(text)
-    match = re.fullmatch(r"(\d+):(\d\d):(\d\d):(\d\d)", text)
+    match = re.fullmatch(r"([0-9]{1,3}):([0-9]{2}):([0-9]{2}):([0-9]{2})", text)
     if match is None or int(match[4]) >= fps:
         raise BadRequest(f"{source}: got {text!r} as 'Frame', expected a number or HH:MM:SS:FF with FF below {fps}")
     hours, minutes, seconds, rest = (int(part) for part in match.groups())
@@ -162,12 +162,12 @@ def _fractions(pixels: NDArray[np.float64], area: tuple[int, int]) -> NDArray[np
 
 def _area(head: list[str]) -> tuple[int, int]:
     for line in head:
-        match = re.fullmatch(r"## Calibration Area:\t(\d+)\t(\d+)\s*", line)
+        match = re.fullmatch(r"## Calibration Area:\t([0-9]{1,6})\t([0-9]{1,6})\s*", line)
         if match and int(match[1]) > 1 and int(match[2]) > 1:
             return int(match[1]), int(match[2])
     return AREA
 
 
 def _stated(head: list[str]) -> int | None:
-    found = (re.fullmatch(r"## Number of Samples:\t(\d+)\s*", line) for line in head)
+    found = (re.fullmatch(r"## Number of Samples:\t([0-9]{1,12})\s*", line) for line in head)
     return next((int(match[1]) for match in found if match), None)

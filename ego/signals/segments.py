@@ -11,7 +11,7 @@ from ego.errors import BadRequest
 from ego.signals.table import read_lines
 from ego.video import Reading
 
-LINE = re.compile(r"<(?P<verb>[^<>]+)><(?P<nouns>[^<>]*)>\s*\((?P<start>-?\d+)\s*-\s*(?P<stop>-?\d+)\)")
+LINE = re.compile(r"<(?P<verb>[^<>]+)><(?P<nouns>[^<>]*)>\s*\((?P<start>-?[0-9]{1,9})\s*-\s*(?P<stop>-?[0-9]{1,9})\)")
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def whole(text: str, what: str, source: str) -> int:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not (math.isfinite(value) and value == int(value)):
+    if not (abs(value) < 2**53 and value == int(value)):  # NaN is not below anything
         raise BadRequest(f"{source}: got {text!r} as {what}, expected a whole number")
     return int(value)
 
