@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from ego.datasets._ego4d_fho import Found, Sample
-from ego.datasets._json import Item, as_item, read_json, read_list
+from ego.datasets._json import Item, as_item, read_list, read_object
 from ego.errors import BadRequest
 
 
 def narrations(path: Path) -> Found:
     """Every narration as the instant it speaks of, labelled with its `text`; all passes in the order of the file."""
     found = Found()
-    whole = as_item(read_json(path), f"{path.name}, ")
+    whole = read_object(path)
     videos: Mapping[str, Any] = whole.item("videos").values if whole.has("videos") else whole.values
     for video, value in videos.items():
         item = as_item(value, f"{path.name}, {video}")

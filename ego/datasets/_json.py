@@ -94,7 +94,10 @@ def read_json(path: Path) -> Any:
 
 def read_object(path: Path) -> Item:
     """The object that a JSON file holds."""
-    return as_item(read_json(path), f"{path.name}, ")
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise BadRequest(f"{path.name}: got {value!r:.80}, expected an object")
+    return Item(value, f"{path.name}, ")
 
 
 def read_list(path: Path, key: str) -> Iterator[Item]:
@@ -102,7 +105,7 @@ def read_list(path: Path, key: str) -> Iterator[Item]:
     value = read_json(path)
     if isinstance(value, list):
         return (as_item(one, f"{path.name}, [{number}]") for number, one in enumerate(value))
-    found = as_item(value, f"{path.name}, ")
+    found = read_object(path)
     if not found.has(key):
         raise BadRequest(f"{path.name}: no {key!r} in it, expected a list of that name")
     return found.items(key)

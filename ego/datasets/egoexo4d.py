@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from ego.datasets._base import Annotation, Annotations, Dataset, Stated
-from ego.datasets._json import Item, as_item, read_json, read_list
+from ego.datasets._json import Item, as_item, read_list, read_object
 from ego.errors import BadRequest
 from ego.signals.gaze import read_egoexo_gaze
 from ego.video import Reading
@@ -87,7 +87,7 @@ class Egoexo4d(Dataset):
                 yield take, [Annotation(take.text("take_name"), (), labels, source=take.source)]
             return
         path = root / f"annotations/keystep_{word}.json"
-        found = as_item(read_json(path), f"{path.name}, ").item("annotations")
+        found = read_object(path).item("annotations")
         for uid, value in found.values.items():
             item = as_item(value, f"{path.name}, annotations.{uid}")
             take = _take(takes, uid, item.source)
@@ -126,7 +126,7 @@ def _take(takes: dict[str, Item], uid: str, source: str) -> Item:
 
 def _uids(path: Path, word: str) -> list[str]:
     """The takes of a split."""
-    item = as_item(read_json(path), f"{path.name}, ").item("split_to_take_uids")
+    item = read_object(path).item("split_to_take_uids")
     found = item.values.get(word)
     if not isinstance(found, list):
         raise BadRequest(f"{path.name}: got {found!r:.80} as split_to_take_uids.{word}, expected a list of takes")

@@ -36,8 +36,9 @@ def read_aria_gaze(path: Path, start_us: int) -> Reading:
         yaw, met = vergence(columns["left_yaw_rads_cpf"], columns["right_yaw_rads_cpf"], pitch)
     else:
         yaw, met = columns["yaw_rads_cpf"], np.zeros(len(lines))
-    direction = np.stack([np.tan(yaw), np.tan(pitch), np.ones(len(lines))], axis=1)
-    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        direction = np.stack([np.tan(yaw), np.tan(pitch), np.ones(len(lines))], axis=1)
+        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     stated = columns.get("depth_m", np.full(len(lines), np.nan))
     arrays = {
         "direction": direction,
@@ -55,8 +56,8 @@ def vergence(
 
     Rays that do not meet in front have depth 0 and the mean yaw.
     """
-    left, right = np.tan(left_yaw), np.tan(right_yaw)
     with np.errstate(divide="ignore", invalid="ignore"):
+        left, right = np.tan(left_yaw), np.tan(right_yaw)
         ahead = 2 * HALF_EYES_METRES / (right - left)
         aside = ahead * (left + right) / 2
         depth = np.sqrt(aside**2 + (ahead * np.tan(pitch)) ** 2 + ahead**2)

@@ -1,6 +1,8 @@
 """GTEA's label files, and which segments overlap."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ego.errors import BadRequest
 from ego.signals.segments import overlapping, read_gtea_labels, segments_reading
@@ -34,3 +36,18 @@ def test_each_error_is_one_sentence_with_file_and_line(tmp_path, line, message):
 def test_overlapping_spans_are_paired():
     assert overlapping([(0, 2), (2, 3)]) == []
     assert overlapping([(5, 6), (0, 10), (1, 2), (11, 12)]) == [(1, 2), (1, 0)]
+
+
+spans = st.lists(
+    st.tuples(st.integers(0, 20), st.integers(0, 5)).map(lambda one: (one[0], one[0] + one[1])), max_size=12
+)
+
+
+@given(spans)
+def test_a_span_is_paired_exactly_if_it_overlaps_an_earlier_one(some):
+    pairs = overlapping(some)
+    assert all(some[b][0] < some[a][1] and some[a] <= some[b] for a, b in pairs)
+    late = {b for _, b in pairs}
+    order = sorted(range(len(some)), key=lambda index: some[index])
+    for place, index in enumerate(order):
+        assert (index in late) == any(some[index][0] < some[other][1] for other in order[:place])
