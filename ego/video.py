@@ -17,7 +17,7 @@ from ego.spec import Spec, canonical_json
 
 VIDEO_SUFFIXES = frozenset(
     {".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf"}
-    | {".ogv", ".ts", ".vob", ".webm", ".wmv"}
+    | {".ogv", ".ts", ".vob", ".vrs", ".webm", ".wmv"}
 )
 """How a video file's name may end, in lower case."""
 
@@ -146,6 +146,11 @@ class Video:
     part: tuple[float, float] | None = field(default=None, compare=False)
     stamp: tuple[int, int] | None = field(default=None, compare=False, repr=False)
     """Bytes and mtime in nanoseconds when the digest was taken: a file that differs now is not this video."""
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether its frames are numbered pictures in a folder."""
+        return self.header is not None and self.header.container == "frames"
 
     def cut(self, start_seconds: float, stop_seconds: float) -> "Video":
         """The part of this video between two seconds of its own clock, as a video of its own."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ego.commands._request import store_option
+from ego.commands._request import skip_missing_option, store_option, tell_absent
 from ego.report.text import one_line
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ _options = [
     click.option("--decoder", "decoder_name", type=click.Choice(["auto", "decord", "pyav", "nvdec"]), default="auto",
                  show_default=True, help="What decodes."),
     click.option("--rehash", is_flag=True, help="Read every byte again instead of trusting name, size and date."),
+    skip_missing_option,
     click.option("--json", "as_json", is_flag=True, help="One JSON object a line of the table on stdout."),
     click.option("--quiet", is_flag=True, help="Nothing while training."),
 ]  # fmt: skip
@@ -50,9 +51,11 @@ def learns(command: Command) -> Command:
     @wraps(command)
     def with_lesson(
         recipe_path: str, data: str, places: tuple[str, ...], settings: tuple[str, ...], out: str,
-        folds: tuple[str, ...], weights: tuple[str, ...], device: str, decoder_name: Any, rehash: bool, **rest: Any,
+        folds: tuple[str, ...], weights: tuple[str, ...], device: str, decoder_name: Any, rehash: bool,
+        skip_missing: bool, **rest: Any,
     ) -> Any:  # fmt: skip
         from ego.cache.store import FeatureStore
+        from ego.datasets._base import present
         from ego.media.decode import Decoder
         from ego.pipeline import recipe
         from ego.pipeline.device import device_of
@@ -62,7 +65,11 @@ def learns(command: Command) -> Command:
         finder = WeightFinder([Path(folder) for folder in weights])
         read = recipe.read(Path(recipe_path), settings, finder)
         with Decoder(decoder_name) as decoder:
-            at = Workplace(Path(data), FeatureStore(*places), finder, decoder, Path(out), device_of(device), rehash)
+            at = Workplace(
+                Path(data), FeatureStore(*places), finder, decoder, Path(out), device_of(device), rehash, skip_missing
+            )
+            if skip_missing and read.dataset is not None:
+                tell_absent(*present(read.dataset.read(Path(data)), skip_missing=True))
             return command(lesson=Lesson(read, at, folds), **rest)
 
     wrapped: Command = with_lesson

@@ -30,6 +30,10 @@ store_option = click.option(
     help="The store; a second one is read through. [$EGO_STORE]",
 )  # fmt: skip
 
+skip_missing_option = click.option(
+    "--skip-missing", is_flag=True, help="Go on without the data set's videos that are not there, and say how many."
+)
+
 _extractor_options = [
     click.option("--with", "names", multiple=True, metavar="NAME", help="An extractor; repeat it for more."),
     click.option("--set", "settings", multiple=True, metavar="NAME.FIELD=VALUE", help="One field of an extractor."),
@@ -44,6 +48,7 @@ _video_options = [
     click.option("--decoder", type=click.Choice(["auto", "decord", "pyav", "nvdec"]), default="auto", show_default=True,
                  help="What decodes."),
     click.option("--rehash", is_flag=True, help="Read every byte again instead of trusting name, size and date."),
+    skip_missing_option,
 ]  # fmt: skip
 
 
@@ -62,6 +67,7 @@ class Request:
     split: str | None
     decoder: "Choice"
     rehash: bool
+    skip_missing: bool = False
 
     @property
     def recipe_path(self) -> str | None:
@@ -117,7 +123,7 @@ class Request:
         paths = self._paths()[: self.limit]
         found: list[Video | Failure] = []
         with Decoder(self.decoder) as decoder:
-            for one in scan(paths, decoder, store=store, rehash=self.rehash):
+            for one in scan(paths, decoder, store=store, rehash=self.rehash, rates=self._rates()):
                 found.append(one)
                 watch(len(found), len(paths))
         videos = [one for one in found if isinstance(one, Video)]
@@ -131,12 +137,24 @@ class Request:
         return dict(self._readings(videos))
 
     def _readings(self, videos: "Sequence[Video]") -> "Iterator[tuple[str, dict[str, Reading]]]":
+        from ego.pipeline.jobs import asks_for_signals
+
         if self.recipe is None or self.recipe.dataset is None or self.data is None:
+            return
+        if not asks_for_signals(self.recipe.extractors.values()):
             return
         names = {os.path.abspath(path): name for name, path in self.annotations.videos.items()}
         for video in videos:
             if video.path in names:
                 yield video.digest, self.recipe.dataset.readings(Path(self.data), names[video.path])
+
+    def _rates(self) -> dict[str, float]:
+        """Pictures a second of the data set's folders of pictures, by absolute path."""
+        if self.data is None:
+            return {}
+        from ego.pipeline.clips import rates_by_path
+
+        return rates_by_path(self.annotations)
 
     def _paths(self) -> list[Path]:
         from ego.pipeline.scan import find_videos
@@ -152,10 +170,14 @@ class Request:
 
     @cached_property
     def annotations(self) -> "Annotations":
-        """What the recipe's data set says; no recipe, or one without a data set, is a BadRequest."""
+        """What the recipe's data set says of the videos that are there, with `--skip-missing` of those alone."""
+        from ego.datasets._base import present
+
         if self.recipe is None or self.recipe.dataset is None:
             raise BadRequest("got --data without a recipe that names a data set; give RECIPE.toml as first argument")
-        return self.recipe.dataset.read(Path(str(self.data)))
+        found, absent = present(self.recipe.dataset.read(Path(str(self.data))), self.skip_missing)
+        tell_absent(found, absent)
+        return found
 
     def _dataset_videos(self) -> list[Path]:
         """The data set's files, all of them or those with clips in the split."""
@@ -176,10 +198,10 @@ def asks(command: Command) -> Command:
     def with_request(
         arguments: tuple[str, ...], names: tuple[str, ...], settings: tuple[str, ...], weights: tuple[str, ...],
         data: str | None, videos: tuple[str, ...], limit: int | None, seconds: str | None, split: str | None,
-        decoder: "Choice", rehash: bool, **rest: Any,
+        decoder: "Choice", rehash: bool, skip_missing: bool, **rest: Any,
     ) -> Any:  # fmt: skip
         request = Request(
-            arguments, names, settings, weights, data, videos, limit, seconds, split, decoder, rehash
+            arguments, names, settings, weights, data, videos, limit, seconds, split, decoder, rehash, skip_missing
         )  # fmt: skip
         return command(request=request, **rest)
 
@@ -187,6 +209,13 @@ def asks(command: Command) -> Command:
     for option in reversed(_extractor_options + _video_options):
         wrapped = option(wrapped)
     return wrapped
+
+
+def tell_absent(found: "Annotations", absent: "Sequence[str]") -> None:
+    """Says on stderr how many videos of the data set are gone without."""
+    if absent:
+        total = len(found.videos) + len(absent)
+        click.echo(f"going on without {len(absent)} of {total} videos, which are not there", err=True)
 
 
 def span(text: str) -> tuple[float, float]:

@@ -1,16 +1,16 @@
 """Videos of one's own: class folders, or one table `video, start, stop, label ...` in seconds."""
 
-import os
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from ego.datasets._base import Annotation, Annotations, Dataset, pick
-from ego.datasets._table import Line, read_table
+from ego.datasets._files import FileIndex
 from ego.errors import BadRequest
-from ego.video import VIDEO_SUFFIXES
+from ego.signals.table import Line, read_table
+from ego.spec import late
 
 Indices = tuple[int, ...]
 
@@ -25,7 +25,8 @@ class Folder(Dataset):
 
     `split` says who is tested: `each-video` leaves one video out at a time (or deals the videos into
     `groups`), `column` reads `split_column`, `listed` holds out the videos named in `validation`
-    and `test`. A class folder's files count as videos, so give `groups` there.
+    and `test`. A class folder's files count as videos, so give `groups` there. With `fps` the videos are
+    folders of numbered pictures, so many a second.
     """
 
     csv: str = ""
@@ -41,6 +42,7 @@ class Folder(Dataset):
     split_column: str = "split"
     validation: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
+    fps: float = late(0.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -50,12 +52,14 @@ class Folder(Dataset):
             raise BadRequest("got folder.split = 'column' without a table, expected folder.csv")
         if self.split == "listed" and not self.validation:
             raise BadRequest("got folder.split = 'listed' without videos, expected folder.validation = [names]")
+        if self.fps < 0:
+            raise BadRequest(f"got folder.fps = {self.fps:g}, expected pictures a second, or 0 for video files")
         if self.groups < 0 or self.groups == 1:
             raise BadRequest(f"got folder.groups = {self.groups}, expected 2 or more, or 0 for each video by itself")
 
     def read(self, root: Path) -> Annotations:
-        """All annotations of the table or the class folders; videos named but absent are a BadRequest."""
-        index = FileIndex(root / self.folder)
+        """All annotations of the table or the class folders; a video named but absent keeps its place."""
+        index = FileIndex(root / self.folder, frames=self.fps > 0)
         found = self._from_table(root / self.csv, index) if self.csv else self._from_folders(index)
         kept = [(clip, split) for clip, split in found if not set(clip.labels.values()) & set(self.ignore)]
         if not kept:
@@ -64,9 +68,10 @@ class Folder(Dataset):
         names = sorted({clip.video for clip in clips})
         classes = {label: tuple(sorted({clip.labels[label] for clip in clips})) for label in clips[0].labels}
         folds = self._folds(clips, [split for _, split in kept], names, index)
-        return Annotations({name: index.path(name) for name in names}, classes, clips, folds)
+        rates = dict.fromkeys(names, self.fps) if self.fps else {}
+        return Annotations({name: index.path(name) for name in names}, classes, clips, folds, rates=rates)
 
-    def _from_table(self, path: Path, index: "FileIndex") -> list[tuple[Annotation, str]]:
+    def _from_table(self, path: Path, index: FileIndex) -> list[tuple[Annotation, str]]:
         times = [self.start, self.stop] if self.start else []
         splits = [self.split_column] if self.split == "column" else []
         header, lines = read_table(path, [self.video, *times, *self.labels, *splits], self.delimiter)
@@ -75,14 +80,11 @@ class Folder(Dataset):
             raise BadRequest(f"{path.name}, line 1: no label column beside {', '.join(map(repr, header))}")
         return [(self._annotation(line, labels, index), self._split_of(line)) for line in lines]
 
-    def _annotation(self, line: Line, labels: Sequence[str], index: "FileIndex") -> Annotation:
+    def _annotation(self, line: Line, labels: Sequence[str], index: FileIndex) -> Annotation:
         parts: tuple[tuple[float, float], ...] = ()
         if self.start:
-            start, stop = line.seconds(self.start), line.seconds(self.stop)
-            if start > stop:
-                raise BadRequest(f"{line.source}: got a segment from {start:g} to {stop:g} s, expected start <= stop")
-            parts = ((start, stop),)
-        name = index.find(line.text(self.video), line.source)
+            parts = (line.span(self.start, self.stop),)
+        name = index.named(line.text(self.video), line.source)
         return Annotation(name, parts, {label: line.text(label) for label in labels}, source=line.source)
 
     def _split_of(self, line: Line) -> str:
@@ -90,7 +92,7 @@ class Folder(Dataset):
             return ""
         return pick(f"split ({line.source})", line.text(self.split_column), ("train", "validation", "test"))
 
-    def _from_folders(self, index: "FileIndex") -> list[tuple[Annotation, str]]:
+    def _from_folders(self, index: FileIndex) -> list[tuple[Annotation, str]]:
         label = self.labels[0] if self.labels else "class"
         found = []
         for name, path in index.items():
@@ -101,7 +103,7 @@ class Folder(Dataset):
         return found
 
     def _folds(
-        self, clips: Sequence[Annotation], splits: Sequence[str], names: Sequence[str], index: "FileIndex"
+        self, clips: Sequence[Annotation], splits: Sequence[str], names: Sequence[str], index: FileIndex
     ) -> dict[str, dict[str, Indices]]:
         if self.split == "column":
             return _fold("", splits, "the column " + self.split_column)
@@ -129,53 +131,3 @@ def _fold(title: str, splits: Sequence[str], source: str) -> dict[str, dict[str,
             raise BadRequest(f"{source} leaves no clip for {split}, expected some in train and some in validation")
     order = [split for split in ("train", "validation", "test") if split in members]
     return {title: {split: tuple(members[split]) for split in order}}
-
-
-class FileIndex:
-    """The video files below a folder by name: the path below it without its suffix, where that is unique."""
-
-    def __init__(self, root: Path) -> None:
-        if not root.is_dir():
-            raise BadRequest(f"{root} is no folder, expected the one that holds the videos")
-        self.root = root
-        self._paths = self._named(sorted(_video_files(root)))
-        self._known: dict[str, set[str]] = defaultdict(set)
-        for name, path in self._paths.items():
-            relative = path.relative_to(root).as_posix()
-            for spelling in (name, relative, relative.removesuffix(path.suffix), path.name, path.stem):
-                self._known[spelling].add(name)
-
-    def items(self) -> Iterable[tuple[str, Path]]:
-        """(name, path) of every video."""
-        return self._paths.items()
-
-    def path(self, name: str) -> Path:
-        """Where the video of this name lies."""
-        return self._paths[name]
-
-    def find(self, spelling: str, source: str) -> str:
-        """The name of the video meant by a path below the folder or its last part, with or without suffix."""
-        names = self._known.get(spelling) or self._known.get(spelling.replace("\\", "/").removeprefix("./")) or set()
-        exact = spelling if spelling in self._paths else None
-        if not names:
-            raise BadRequest(f"{source}: no video {spelling!r} among the {len(self._paths)} in {self.root}")
-        if len(names) > 1 and not exact:
-            raise BadRequest(f"{source}: {spelling!r} may be {' or '.join(map(repr, sorted(names)))}; write it out")
-        return exact or next(iter(names))
-
-    def _named(self, files: Sequence[Path]) -> dict[str, Path]:
-        bare = [path.relative_to(self.root).as_posix().removesuffix(path.suffix) for path in files]
-        count = Counter(bare)
-        return {
-            name if count[name] == 1 else path.relative_to(self.root).as_posix(): path
-            for name, path in zip(bare, files, strict=True)
-        }
-
-
-def _video_files(root: Path) -> Iterable[Path]:
-    """The video files below a folder, hidden ones left out."""
-    for place, folders, files in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            if Path(name).suffix.lower() in VIDEO_SUFFIXES and not name.startswith("."):
-                yield Path(place) / name

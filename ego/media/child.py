@@ -24,9 +24,10 @@ import numpy as np
 from ego.errors import BadRequest, BadVideo
 from ego.media.errorlog import ErrorLog
 from ego.media.pictures import Painter
-from ego.media.probe import name_of, read_header
+from ego.media.probe import name_of
 from ego.media.ring import Ring
 from ego.media.shots import Shot, Unfit, timed
+from ego.media.sources import open_source, plain_header
 from ego.media.wire import Gone, Message, Wire
 from ego.sampling import Window, cutter
 from ego.video import Picture, slack_seconds
@@ -63,7 +64,7 @@ class Server:
     def _answer(self, request: Message) -> Message:
         try:
             if request["do"] == "probe":
-                return _plain_header(request["path"])
+                return plain_header(request["path"], request.get("rate", 0.0))
             return Screening(self, request).run()
         except BadVideo as error:
             return {"is": "bad", "why": str(error)}
@@ -122,7 +123,7 @@ class Screening:
 
     def run(self) -> Message:
         """Delivers the frames and returns the facts of the whole."""
-        source = _open(self._request, self._server)
+        source = open_source(self._request, self._server.log, self._server.beat)
         try:
             return self._deliver(source)
         finally:
@@ -219,27 +220,6 @@ class Screening:
             "decode_cpu_seconds": _cpu_seconds() - self._began_cpu,
             "seconds": time.monotonic() - self._began,
         }
-
-
-def _open(request: Message, server: Server) -> Any:
-    if request["decoder"] == "decord":
-        if request["part"] is not None:
-            raise Unfit("decord is not asked for a part of a video")
-        try:
-            from ego.media.with_decord import DecordSource
-        except (ImportError, OSError) as error:
-            raise Unfit(f"decord cannot be loaded: {error}") from error
-        return DecordSource(request["path"], request["threads"], server.log, server.beat)
-    from ego.media.with_pyav import PyAVSource
-
-    start = None if request["part"] is None else request["part"][0]
-    gpu = request["decoder"] == "nvdec"
-    return PyAVSource(request["path"], request["threads"], server.log, server.beat, start, gpu)
-
-
-def _plain_header(path: str) -> Message:
-    header = vars(read_header(path)).copy()
-    return {"is": "header", "header": header | {"time_base": str(header["time_base"])}}
 
 
 def _spans(spans: Sequence[Sequence[float]] | None) -> Any:

@@ -128,11 +128,14 @@ class Decoder:
             self._child.close()
             self._child = None
 
-    def probe(self, path: str) -> Header:
-        """What the container claims; BadVideo, with the reason, for what is no video."""
+    def probe(self, path: str, rate: float = 0.0) -> Header:
+        """What the container claims; BadVideo, with the reason, for what is no video.
+
+        With a `rate`, in pictures a second, the path is a folder of numbered pictures.
+        """
         child = self._ready()
         try:
-            child.tell({"do": "probe", "path": os.path.abspath(path)})
+            child.tell({"do": "probe", "path": os.path.abspath(path), "rate": rate})
             answer = self._answer(child)
         except Lost as lost:
             self._child = None
@@ -249,6 +252,7 @@ class Film:
             "decoder": decoder,
             "path": os.path.abspath(self._video.path),
             "part": self._video.part,
+            "rate": self._video.header.fps_from_header if self._video.is_folder and self._video.header else 0.0,
             "pictures": [(picture.fit, picture.size) for picture in self._pictures],
             "looks": self._looks,
             "skip": self._delivered,

@@ -1,5 +1,6 @@
 """From a data set's annotations to clips of known videos, their labels as numbers, and the rows they see."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ego.cache.store import FeatureStore
-from ego.datasets._base import Annotation, Annotations, Dataset, pick
+from ego.datasets._base import Annotation, Annotations, pick, present
 from ego.errors import BadRequest, BadVideo
-from ego.pipeline.jobs import Readings
+from ego.pipeline.jobs import Readings, asks_for_signals
 from ego.pipeline.recipe import Recipe
 from ego.pipeline.scan import Prober, scan
 from ego.tasks._base import Task
@@ -63,15 +64,23 @@ class Problem:
         return {"tasks": {name: task.describe() for name, task in self.tasks.items()}, "clips": clips, "folds": folds}
 
 
-def problem(recipe: Recipe, root: Path, decoder: Prober, store: FeatureStore, rehash: bool = False) -> Problem:
+def problem(
+    recipe: Recipe,
+    root: Path,
+    decoder: Prober,
+    store: FeatureStore,
+    rehash: bool = False,
+    skip_missing: bool = False,
+) -> Problem:
     """The clips, labels and folds of a recipe's data set at `root`.
 
-    A recipe without a data set or task, a video that cannot be read, a segment past its video's end
+    Videos that are not there are left out with `skip_missing`, else refused. A recipe without a data set
+    or task, a video that cannot be read, a segment past its video's end
     and a fold that tests on a video it trains on are each refused.
     """
     if recipe.dataset is None or not recipe.tasks:
         raise BadRequest(f"the recipe {recipe.path} has no [dataset] or no [tasks.NAME], expected both to learn")
-    annotations = recipe.dataset.read(root)
+    annotations, _ = present(recipe.dataset.read(root), skip_missing)
     videos = _videos(annotations, decoder, store, rehash)
     clips = tuple(_clip(one, videos[one.video]) for one in annotations.clips)
     folds = {
@@ -79,7 +88,7 @@ def problem(recipe: Recipe, root: Path, decoder: Prober, store: FeatureStore, re
         for name, splits in annotations.folds.items()
     }
     for name, splits in folds.items():
-        _check_apart(name, splits, clips)
+        _check_apart(name, splits, clips, annotations.within_videos)
     tasks = {name: task.over(annotations.classes) for name, task in recipe.tasks.items()}
     numbers = {name: _encode(task, annotations.clips) for name, task in tasks.items()}
     return Problem(
@@ -89,23 +98,32 @@ def problem(recipe: Recipe, root: Path, decoder: Prober, store: FeatureStore, re
         {name: labels for name, (labels, _) in numbers.items()},
         {name: labelled for name, (_, labelled) in numbers.items()},
         folds,
-        _readings(recipe.dataset, root, videos),
+        _readings(recipe, root, videos),
     )
 
 
-def _readings(dataset: Dataset, root: Path, videos: Mapping[str, Video]) -> dict[str, dict[str, Reading]]:
-    return {video.digest: dataset.readings(root, name) for name, video in videos.items()}
+def _readings(recipe: Recipe, root: Path, videos: Mapping[str, Video]) -> dict[str, dict[str, Reading]]:
+    """The signals beside the videos, unless no extractor of the recipe asks for any: reading them may take long."""
+    if recipe.dataset is None or not asks_for_signals(recipe.extractors.values()):
+        return {}
+    return {video.digest: recipe.dataset.readings(root, name) for name, video in videos.items()}
 
 
 def _videos(annotations: Annotations, decoder: Prober, store: FeatureStore, rehash: bool) -> dict[str, Video]:
     """Each annotated video by its name in the annotations."""
-    found = scan(annotations.videos.values(), decoder, store=store, rehash=rehash)
+    rates = rates_by_path(annotations)
+    found = scan(annotations.videos.values(), decoder, store=store, rehash=rehash, rates=rates)
     videos = {}
     for name, one in zip(annotations.videos, found, strict=True):
         if not isinstance(one, Video):
             raise BadVideo(f"{one.error}; the data set annotates it as {name!r}: repair the file or leave it out")
         videos[name] = one
     return videos
+
+
+def rates_by_path(annotations: Annotations) -> dict[str, float]:
+    """Pictures a second of each of the data set's folders of pictures, by absolute path."""
+    return {os.path.abspath(annotations.videos[name]): rate for name, rate in annotations.rates.items()}
 
 
 def _clip(annotation: Annotation, video: Video) -> Clip:
@@ -125,17 +143,27 @@ def _end(video: Video) -> float | None:
     return header.start_seconds + header.seconds_from_header if header and header.seconds_from_header else None
 
 
-def _check_apart(name: str, splits: Mapping[str, Indices], clips: Sequence[Clip]) -> None:
-    """Nothing, or a BadRequest where a video trains and is tested in one fold, under whatever name."""
-    trains = {clips[i].video.digest for i in splits.get("train", ())}
+def _check_apart(name: str, splits: Mapping[str, Indices], clips: Sequence[Clip], within_videos: bool) -> None:
+    """Nothing, or a BadRequest where a fold trains on nothing, or a video trains and is tested, under whatever name.
+
+    Where the authors split `within_videos` it is the same seconds of a video that may not be in both.
+    """
+    fold = f" of fold {name!r}" if name else ""
+    if not len(splits.get("train", ())):
+        raise BadRequest(f"there is no clip to train on{fold}, expected some in the split 'train'")
+    trains = {_seen(clips[i], within_videos) for i in splits["train"]}
     for split, indices in splits.items():
-        both = [clips[i].video for i in indices if clips[i].video.digest in trains]
+        both = [clips[i].video for i in indices if _seen(clips[i], within_videos) in trains]
         if split != "train" and both:
-            fold = f" of fold {name!r}" if name else ""
             raise BadRequest(
                 f"the video {both[0].name!r} is in train and in {split}{fold} (its bytes count, not its name); "
                 "split by video"
             )
+
+
+def _seen(clip: Clip, within_videos: bool) -> object:
+    """What of a clip must not be in two splits: its video, or its seconds and track of it."""
+    return (clip.video.digest, clip.parts, clip.track) if within_videos else clip.video.digest
 
 
 def _encode(task: Task, annotations: Iterable[Annotation]) -> tuple[NDArray[Any], NDArray[np.bool_]]:

@@ -41,7 +41,8 @@ class Finished:
 class Workplace:
     """Where things lie and what works on them: nothing here changes a number.
 
-    `root` is where the data set lies, `out` where runs are kept. `rehash` reads every video again.
+    `root` is where the data set lies, `out` where runs are kept. `rehash` reads every video again,
+    `skip_missing` goes on without videos that are not there.
     """
 
     root: Path
@@ -51,6 +52,7 @@ class Workplace:
     out: Path
     device: str = "cpu"
     rehash: bool = False
+    skip_missing: bool = False
 
 
 def fit(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterator[Trained | Finished]:
@@ -76,7 +78,7 @@ def planned(
 ) -> tuple[runs.Plan, cached.Entries]:
     """The plan of a run and the entries it reads, all there; extractors named in `live` read none."""
     head = head_of(recipe)
-    learnt = problem(recipe, at.root, at.decoder, at.store, at.rehash).only(folds)
+    learnt = problem(recipe, at.root, at.decoder, at.store, at.rehash, at.skip_missing).only(folds)
     extractors = cached.sources(head, recipe)
     entries = {own: cached.keys(learnt, extractor) for own, extractor in extractors.items() if own not in live}
     cached.check_stored(entries, recipe, learnt, at.root, at.store)

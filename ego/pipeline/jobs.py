@@ -73,6 +73,11 @@ def signals_of(extractor: Extractor) -> list[str]:
     return sorted(kinds)
 
 
+def asks_for_signals(extractors: Iterable[Extractor]) -> bool:
+    """Whether any of these extractors asks for a signal."""
+    return any(signals_of(extractor) for extractor in extractors)
+
+
 def pictures_of(extractor: Extractor) -> dict[str, Picture]:
     """The pictures an extractor asks for, by the name it knows them by."""
     return {name: need for name, need in extractor.needs().items() if isinstance(need, Picture)}

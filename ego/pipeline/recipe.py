@@ -53,21 +53,27 @@ class Recipe:
 
 def read(path: Path, settings: Sequence[str], finder: Finder) -> Recipe:
     """The recipe of a TOML file with settings applied; whatever is wrong with it is a BadRequest."""
+    return parse(_text(path), settings, finder, path)
+
+
+def read_dataset(path: Path, settings: Sequence[str], finder: Finder) -> Dataset | None:
+    """The data set of a recipe alone, so that weights it names need not be there; None where it has none."""
+    table = _table(_text(path), settings, path)
+    return _spec("datasets", Dataset, table["dataset"], "dataset", finder) if "dataset" in table else None
+
+
+def _text(path: Path) -> str:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise BadRequest(f"the recipe {path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise BadRequest(f"the recipe {path} is not UTF-8 text (byte {error.start})") from error
-    return parse(text, settings, finder, path)
 
 
 def parse(text: str, settings: Sequence[str], finder: Finder, path: Path = Path("recipe.toml")) -> Recipe:
     """The recipe of a TOML text; see `read`."""
-    table = _loads(text.replace("\r\n", "\n"), f"the recipe {path}")
-    _check_sections(table, path)
-    for setting in settings:
-        _apply(table, _spell_out(setting, table))
+    table = _table(text, settings, path)
     return Recipe(
         name=path.stem,
         text=text,
@@ -79,6 +85,15 @@ def parse(text: str, settings: Sequence[str], finder: Finder, path: Path = Path(
         path=str(path),
         settings=tuple(settings),
     )
+
+
+def _table(text: str, settings: Sequence[str], path: Path) -> Table:
+    """The recipe's sections with settings applied."""
+    table = _loads(text.replace("\r\n", "\n"), f"the recipe {path}")
+    _check_sections(table, path)
+    for setting in settings:
+        _apply(table, _spell_out(setting, table))
+    return table
 
 
 def extractors_from(names: Sequence[str], settings: Sequence[str], finder: Finder) -> dict[str, Extractor]:

@@ -5,7 +5,7 @@ import json
 import os
 import sqlite3
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -16,10 +16,14 @@ from blake3 import blake3
 
 from ego.cache.store import FeatureStore
 from ego.errors import BadRequest, BadVideo
+from ego.media.frames import folder_stamp, list_frames
+from ego.spec import canonical_json
 from ego.video import VIDEO_SUFFIXES, Header, Video
 
 HASH_BLOCK_BYTES = 16 * 2**20
 """Read rather than mapped: the pages of a mapped file count as this program's memory."""
+NAMING_PARTS = 3
+"""How many of its last folders name a folder of pictures: a clip may well be called `1`."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,8 @@ class Failure:
 class Prober(Protocol):
     """What reads a container's claims, as `ego.media.decode.Decoder` does."""
 
-    def probe(self, path: str) -> Header:
-        """The header of a video file, or BadVideo."""
+    def probe(self, path: str, rate: float = 0.0) -> Header:
+        """The header of a video file, or of a folder of pictures at that rate, or BadVideo."""
 
 
 def find_videos(arguments: Sequence[str]) -> list[Path]:
@@ -77,31 +81,36 @@ def scan(
     *,
     store: FeatureStore | None = None,
     rehash: bool = False,
+    rates: Mapping[str, float] | None = None,
 ) -> Iterator[Video | Failure]:
     """One Video or Failure for each path, in order: hashed and probed once, remembered after that.
 
     A file is trusted by path, size and mtime on this machine, and by name, size and mtime where a
-    colleague wrote them into the store; `rehash` reads every byte again.
+    colleague wrote them into the store; `rehash` reads every byte again. `rates` gives the pictures a
+    second of those paths (absolute) that are folders of numbered pictures.
     """
     with Memory() as memory:
         known = {} if rehash else memory.all()
         notes: dict[tuple[str, int, int], str] | None = None
         for path in paths:
-            facts = _facts(path)
+            rate = rates.get(os.path.abspath(path), 0.0) if rates else 0.0
+            facts = _folder_facts(path) if rate else _facts(path)
             if isinstance(facts, Failure):
                 yield facts
                 continue
             name, where, size, mtime = facts
-            remembered = known.get((where, size, mtime))
+            place = f"{where}//{rate!r}" if rate else where
+            remembered = known.get((place, size, mtime))
             if remembered is None:
                 if notes is None:
                     notes = _notes(store) if store is not None and not rehash else {}
-                scanned = _read(where, name, notes.get((name, size, mtime)), decoder)
+                digest = None if rate else notes.get((name, size, mtime))  # a note does not tell the rate
+                scanned = _read(where, name, digest, decoder, rate)
                 if isinstance(scanned, Failure):
                     yield scanned
                     continue
                 remembered = (scanned.digest, scanned.header)
-                memory.remember(where, size, mtime, scanned)
+                memory.remember(place, size, mtime, scanned)
             yield Video(remembered[0], name, where, remembered[1], stamp=(size, mtime))
 
 
@@ -122,6 +131,16 @@ def _facts(path: Path | str) -> tuple[str, str, int, int] | Failure:
     return name, where, facts.st_size, facts.st_mtime_ns
 
 
+def _folder_facts(path: Path | str) -> tuple[str, str, int, int] | Failure:
+    """(name, absolute path, bytes, newest mtime in nanoseconds) of a folder of numbered pictures."""
+    where = os.path.abspath(path)
+    name = "/".join(where.split(os.sep)[-NAMING_PARTS:])
+    try:
+        return name, where, *folder_stamp(where)
+    except (BadVideo, OSError) as error:
+        return Failure(where, name, str(error))
+
+
 def _split(path: str) -> tuple[str, str]:
     """(stem, suffix with its dot) of a path, as `pathlib` has them but five times as fast: `..` + `.mp4` too."""
     name = path[path.rfind(os.sep) + 1 :]
@@ -129,24 +148,40 @@ def _split(path: str) -> tuple[str, str]:
     return (name[:dot], name[dot:]) if 0 < dot < len(name) - 1 else (name, "")
 
 
-def _read(where: str, name: str, digest: str | None, decoder: Prober) -> Video | Failure:
+def _read(where: str, name: str, digest: str | None, decoder: Prober, rate: float) -> Video | Failure:
     try:
-        digest = digest or file_digest(where)
+        digest = digest or (folder_digest(where, rate) if rate else file_digest(where))
     except OSError as error:
         return Failure(where, name, f"{where} cannot be read: {error.strerror}")
     try:
-        return Video(digest, name, where, decoder.probe(where))
+        return Video(digest, name, where, decoder.probe(where, rate) if rate else decoder.probe(where))
     except BadVideo as error:
         return Failure(where, name, str(error), digest)
 
 
 def file_digest(path: str | Path) -> str:
     """64 hex digits: BLAKE3 over all bytes of a file."""
-    digest, block = blake3(max_threads=blake3.AUTO), bytearray(HASH_BLOCK_BYTES)
+    digest = blake3(max_threads=blake3.AUTO)
+    _add_file(digest, path)
+    return str(digest.hexdigest())
+
+
+def _add_file(digest: blake3, path: str | Path) -> None:
+    block = bytearray(min(HASH_BLOCK_BYTES, max(1, os.path.getsize(path))))
     with open(path, "rb", buffering=0) as file:
         while taken := file.readinto(block):
             digest.update(memoryview(block)[:taken])
-    return str(digest.hexdigest())
+
+
+def folder_digest(folder: str | Path, rate: float) -> str:
+    """64 hex digits: BLAKE3 over the rate and each numbered picture's number, size and bytes, in order."""
+    frames, total = list_frames(folder), blake3()
+    total.update(canonical_json({"frames": len(frames.names), "rate": float(rate)}).encode())
+    for number, name in zip(frames.numbers, frames.names, strict=True):
+        path = os.path.join(folder, name)
+        total.update(f"\n{number} {os.path.getsize(path)}\n".encode())
+        _add_file(total, path)
+    return str(total.hexdigest())
 
 
 def _notes(store: FeatureStore) -> dict[tuple[str, int, int], str]:

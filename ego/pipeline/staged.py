@@ -8,6 +8,7 @@ from ego.cache.store import FeatureStore
 from ego.cache.writer import Writer
 from ego.errors import BadVideo
 from ego.extractors._base import Extractor, Network, Rows
+from ego.media.frames import folder_stamp
 from ego.pipeline.jobs import Job
 from ego.pipeline.scan import header_facts
 from ego.video import Array, Video
@@ -26,11 +27,16 @@ def check_unchanged(video: Video) -> None:
     if video.stamp is None:
         return
     try:
-        facts = os.stat(video.path)
+        stamp = folder_stamp(video.path) if video.is_folder else _stamp(video.path)
     except OSError as error:
         raise BadVideo(f"{video.name!r} was taken away while it was read: {error.strerror}") from error
-    if (facts.st_size, facts.st_mtime_ns) != video.stamp:
+    if stamp != video.stamp:
         raise BadVideo(f"{video.name!r} was changed after it was hashed; run the same command again")
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    facts = os.stat(path)
+    return facts.st_size, facts.st_mtime_ns
 
 
 class Staged:

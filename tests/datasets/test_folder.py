@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ego.datasets._base import present
 from ego.errors import BadRequest
 from ego.spec import make
 
@@ -110,16 +111,15 @@ def test_class_folders(tmp_path):
     [
         ("", {}, "table.csv is empty, expected a header line with: video, start, stop"),
         ("video,start,verb\n", {}, "table.csv, line 1: no column 'stop' among 'video', 'start', 'verb'"),
-        ("video;start;stop;verb\n", {}, "look divided by ';', set dataset.delimiter"),
+        ("video;start;stop;verb\n", {}, "look divided by .;., expected"),
         ("video,start,stop,verb,verb\n", {}, "line 1: the column 'verb' stands there twice"),
         ("video,start,stop\na,1,2\n", {}, "line 1: no label column"),
         ("video,start,stop,verb\na,1,2\n", {}, "table.csv, line 2: got 3 cells, expected 4"),
         ("video,start,stop,verb\n\na,x,2,take\n", {}, "table.csv, line 3: got 'x' as 'start', expected a number"),
         ("video,start,stop,verb\na,nan,2,take\n", {}, "line 2: got 'nan' as 'start', expected a number of seconds"),
         ("video,start,stop,verb\na,-1,2,take\n", {}, "line 2: got '-1' as 'start', expected seconds at or after 0"),
-        ("video,start,stop,verb\na,3,2,take\n", {}, "line 2: got a segment from 3 to 2 s, expected start <= stop"),
+        ("video,start,stop,verb\na,3,2,take\n", {}, "line 2: got a segment from 3 to 2 s, expected 0 <= start <= stop"),
         ("video,start,stop,verb\na,1,2,\n", {}, "table.csv, line 2: 'verb' is empty"),
-        ("video,start,stop,verb\nz,1,2,take\n", {}, "table.csv, line 2: no video 'z' among the 3 in"),
         ('video,start,stop,verb\n"a,1,2,take\n', {}, "table.csv, line "),
         ("video,start,stop,verb\na,1,2,take\n", {}, "leaves no clip for train"),
         ("video,start,stop,verb\na,1,2,take\n", {"ignore": ["take"]}, "no annotated clip is left of 1"),
@@ -175,3 +175,25 @@ def test_the_real_clips(shared_data):
               "labels": ["verb"], "ignore": ["background"]}  # fmt: skip
     found = make("datasets", "folder", fields).read(shared_data / "labelled_gtea_s2")
     assert (len(found.clips), len(found.classes["verb"]), len(found.folds)) == (72, 9, 4)
+
+
+def test_with_a_rate_videos_are_folders_of_pictures(tmp_path):
+    for clip in ("open/1", "open/2", "close/1"):
+        (tmp_path / clip).mkdir(parents=True)
+        (tmp_path / clip / "frame_00001.jpg").write_bytes(b"picture")
+    dataset = make("datasets", "folder", {"labels": ["verb"], "groups": 2, "fps": 25.0})
+    found = dataset.read(tmp_path)
+    assert [(clip.video, clip.labels["verb"]) for clip in found.clips] == [
+        ("close/1", "close"), ("open/1", "open"), ("open/2", "open")
+    ]  # fmt: skip
+    assert set(found.rates.values()) == {25.0}
+    with pytest.raises(BadRequest, match=r"got folder.fps = -1, expected pictures a second"):
+        make("datasets", "folder", {"fps": -1})
+
+
+def test_an_absent_video_keeps_its_place(root):
+    (root / "table.csv").write_text("video,start,stop,verb\na,0,1,x\nz,1,2,take\n")
+    found = read(root)
+    assert found.absent() == ["z"]
+    with pytest.raises(BadRequest, match=r"table.csv, line 3: no video 'z' at .* \(1 of the 2 annotated videos"):
+        present(found)

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ego.pipeline.clips import moments, nearest, rows_of
+from ego.errors import BadRequest
+from ego.pipeline.clips import _check_apart, moments, nearest, rows_of
+from ego.video import Clip, Video
 
 
 def grid(rows, step=0.5, start=0.0):
@@ -65,3 +67,15 @@ def test_every_row_belongs_to_exactly_one_of_the_clips_that_tile_a_video(rows, c
     assert [row for row, inside in zip(together, (first, second), strict=True) if len(inside)] == [
         inside.tolist() for inside in (first, second) if len(inside)
     ]
+
+
+def test_splits_that_cut_through_videos_must_not_share_seconds():
+    clips = [Clip(Video("a" * 64, "a", "a"), (span,)) for span in ((0.0, 1.0), (1.0, 2.0), (0.0, 1.0))]
+    splits = {"train": np.array([0]), "test": np.array([1])}
+    _check_apart("", splits, clips, within_videos=True)
+    with pytest.raises(BadRequest, match="the video 'a' is in train and in test"):
+        _check_apart("", splits, clips, within_videos=False)
+    with pytest.raises(BadRequest, match="the video 'a' is in train and in test of fold '1'"):
+        _check_apart("1", {"train": np.array([0]), "test": np.array([2])}, clips, within_videos=True)
+    with pytest.raises(BadRequest, match="there is no clip to train on, expected some in the split 'train'"):
+        _check_apart("", {"test": np.array([1])}, clips, within_videos=True)

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from ego.errors import BadRequest, EgoError
-from ego.pipeline.recipe import extractors_from, parse, read
+from ego.pipeline.recipe import extractors_from, parse, read, read_dataset
 from ego.pipeline.weights import WeightFinder
+from ego.spec import make
 
 TEXT = """# cost: nothing
 [dataset]
@@ -225,3 +226,12 @@ def test_mutated_recipes_give_only_clear_errors(finder):
 @pytest.mark.slow
 def test_many_mutated_recipes_give_only_clear_errors(finder):
     assert only_ego_errors(finder, 100_000, 1) > 50_000
+
+
+def test_a_data_set_alone_needs_no_weights(tmp_path):
+    path = tmp_path / "a.toml"
+    path.write_text('[dataset]\nname = "gtea61"\n[extractors.rgb]\nname = "resnet"\nweights = "nowhere.pth"\n')
+    found = read_dataset(path, ["dataset.fps=30"], WeightFinder([]))
+    assert found == make("datasets", "gtea61", {"fps": 30.0})
+    path.write_text("")
+    assert read_dataset(path, [], WeightFinder([])) is None

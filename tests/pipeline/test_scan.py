@@ -3,15 +3,18 @@
 import os
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from ego.cache.store import FeatureStore
-from ego.errors import BadRequest
+from ego.errors import BadRequest, BadVideo
 from ego.media.decode import Decoder
-from ego.pipeline.scan import Failure, file_digest, find_videos, scan
-from ego.pipeline.staged import remember
+from ego.media.frames import folder_stamp
+from ego.pipeline.scan import Failure, file_digest, find_videos, folder_digest, scan
+from ego.pipeline.staged import check_unchanged, remember
 from ego.video import Header, Video
 
 Make = Callable[..., Path]
@@ -24,9 +27,9 @@ class Watched:
         self.probed: list[str] = []
         self._decoder = Decoder()
 
-    def probe(self, path: str) -> Header:
+    def probe(self, path: str, rate: float = 0.0) -> Header:
         self.probed.append(Path(path).name)
-        return self._decoder.probe(path)
+        return self._decoder.probe(path, rate)
 
 
 @pytest.fixture
@@ -139,3 +142,30 @@ def test_a_name_that_is_not_text_travels(readable_video: Make, tmp_path: Path, w
     store = FeatureStore(tmp_path / "store", create=True)
     remember(store, video)
     assert [note.name for note in store.video_notes().values()] == [video.name]
+
+
+def test_a_folder_of_pictures_is_its_pictures_in_order_and_its_rate(tmp_path: Path, watched: Watched) -> None:
+    folder = tmp_path / "S1/open/1"
+    folder.mkdir(parents=True)
+    for number in range(1, 4):
+        Image.new("RGB", (16, 16), (number * 20, 0, 0)).save(folder / f"f_{number}.png")
+    rates = {str(folder): 15.0}
+    first = one(folder, watched, rates=rates)
+    assert first.name == "S1/open/1"
+    assert first.digest == folder_digest(folder, 15.0)
+    assert one(folder, watched, rates=rates) == first
+    assert len(watched.probed) == 1
+    other = one(folder, watched, rates={str(folder): 30.0})
+    assert other.digest != first.digest
+    for number in range(3, 0, -1):
+        (folder / f"f_{number}.png").rename(folder / f"f_{number + 10:04d}.png")
+    moved = one(folder, watched, rates=rates)
+    assert moved.digest == first.digest  # where the numbers begin and how they are written does not matter
+    (folder / "f_0012.png").unlink()
+    assert one(folder, watched, rates=rates).digest != first.digest
+    (found,) = scan([folder], watched)
+    assert isinstance(found, Failure)
+    assert "got the folder" in found.error
+    check_unchanged(replace(moved, stamp=folder_stamp(folder)))
+    with pytest.raises(BadVideo, match="was changed after it was hashed"):
+        check_unchanged(moved)

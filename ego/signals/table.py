@@ -1,4 +1,4 @@
-"""Annotation tables as text: one header line, then rows, each error with its file and line."""
+"""Tables as text: one header line, then rows, each error with its file and line."""
 
 import csv
 import math
@@ -23,20 +23,55 @@ class Line:
         return self.cells[column]
 
     def seconds(self, column: str) -> float:
-        """The cell of a column as seconds at or after 0; anything else is a BadRequest."""
+        """The cell of a column as seconds at or after 0, plain or `H:M:S`; anything else is a BadRequest."""
         text = self.text(column)
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
+        value = _seconds(text)
         if not math.isfinite(value):
             raise BadRequest(f"{self.source}: got {text!r} as {column!r}, expected a number of seconds")
         if value < 0:
             raise BadRequest(f"{self.source}: got {text!r} as {column!r}, expected seconds at or after 0")
         return value
 
+    def whole(self, column: str) -> int:
+        """The cell of a column as a whole number; anything else, NaN included, is a BadRequest."""
+        return whole(self.text(column), f"{column!r}", self.source)
 
-def read_table(path: Path, columns: Sequence[str], delimiter: str) -> tuple[tuple[str, ...], list[Line]]:
+    def span(self, start: str, stop: str) -> tuple[float, float]:
+        """Two columns as the start and stop of a segment; one that stops before it starts is a BadRequest."""
+        return span(self.seconds(start), self.seconds(stop), self.source)
+
+
+def whole(text: str, what: str, source: str) -> int:
+    """A text as a whole number (`4` and `4.0` are); anything else is a BadRequest."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (abs(value) < 2**53 and value == int(value)):  # NaN is not below anything
+        raise BadRequest(f"{source}: got {text!r} as {what}, expected a whole number")
+    return int(value)
+
+
+def span(start: float, stop: float, source: str) -> tuple[float, float]:
+    """(start, stop) in seconds where 0 <= start <= stop, else a BadRequest."""
+    if not 0 <= start <= stop:
+        raise BadRequest(f"{source}: got a segment from {start:g} to {stop:g} s, expected 0 <= start <= stop")
+    return start, stop
+
+
+def _seconds(text: str) -> float:
+    """`12.5` or `00:01:02.50` as seconds, NaN for anything else."""
+    parts = text.split(":")
+    try:
+        numbers = [float(part) for part in parts]
+    except ValueError:
+        return math.nan
+    if len(numbers) == 3 and min(numbers) >= 0 and max(numbers[1:]) < 60.0:
+        return (numbers[0] * 60 + numbers[1]) * 60 + numbers[2]
+    return numbers[0] if len(numbers) == 1 else math.nan
+
+
+def read_table(path: Path, columns: Sequence[str], delimiter: str = ",") -> tuple[tuple[str, ...], list[Line]]:
     """The header and the rows of a delimited text file (UTF-8, any line ends), blank lines left out.
 
     A file that cannot be read, a missing or doubled column and a row of another length are each a
@@ -54,15 +89,20 @@ def read_table(path: Path, columns: Sequence[str], delimiter: str) -> tuple[tupl
     return header, lines
 
 
-def _rows(path: Path, delimiter: str) -> list[tuple[int, list[str]]]:
-    """(line number, cells) of every line that is not blank."""
+def read_lines(path: Path, expected: str) -> list[str]:
+    """The lines of a UTF-8 text file, whatever its line ends; what cannot be read is a BadRequest."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise BadRequest(f"{path} cannot be read: {error.strerror}; expected a table with a header line") from error
+        raise BadRequest(f"{path} cannot be read: {error.strerror}; expected {expected}") from error
     except UnicodeDecodeError as error:
         raise BadRequest(f"{path.name} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def _rows(path: Path, delimiter: str) -> list[tuple[int, list[str]]]:
+    """(line number, cells) of every line that is not blank."""
+    lines = read_lines(path, "a table with a header line")
     reader = csv.reader((line + "\n" for line in lines), delimiter=delimiter, strict=True)
     rows, number = [], 1
     try:
@@ -84,5 +124,5 @@ def _check_header(path: Path, header: tuple[str, ...], columns: Sequence[str], d
     missing = [name for name in columns if name not in header]
     if missing:
         other = next((mark for mark in ",;\t" if mark != delimiter and mark in "".join(header)), None)
-        hint = f"; its cells look divided by {other!r}, set dataset.delimiter" if other else ""
+        hint = f"; its cells look divided by {other!r}, expected {delimiter!r}" if other else ""
         raise BadRequest(f"{path.name}, line 1: no column {missing[0]!r} among {', '.join(map(repr, header))}{hint}")

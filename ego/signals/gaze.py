@@ -1,0 +1,116 @@
+"""Gaze as a Reading on the video's own clock, whichever tracker wrote it, and its value in each frame.
+
+A reading of kind `gaze` holds instants with `point` (n, 2) float64, x right and y down as fractions of
+the full upright frame, `type` (n,) int8, one of the codes below, and `blink` (n,) bool. The point of an
+untracked sample is (0, 0); that of a truncated one is held at the frame's edge.
+"""
+
+import math
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ego.errors import BadRequest
+from ego.signals.table import read_table, whole
+from ego.video import Reading
+
+UNTRACKED, FIXATION, SACCADE, UNKNOWN, TRUNCATED = range(5)
+"""Types of a sample: no gaze, at rest, moving, neither (a blink, an event without a name), outside the frame."""
+
+PREFERENCE = (FIXATION, SACCADE, UNKNOWN, TRUNCATED)
+"""Which samples speak for a frame: those of the first of these types that it has."""
+
+EGO4D_COLUMNS = ("canonical_timestamp_s", "confidence", "norm_pos_x", "norm_pos_y")
+EGOEXO_COLUMNS = ("frame_num", "x", "y")
+
+
+def gaze_reading(
+    seconds: NDArray[np.float64],
+    point: NDArray[np.float64],
+    kinds: NDArray[np.int8],
+    blink: NDArray[np.bool_] | None = None,
+) -> Reading:
+    """Samples as a reading in the order of their times; `point` is in fractions of the frame, not yet clamped."""
+    order = np.argsort(seconds, kind="stable")
+    held = np.where((kinds == UNTRACKED)[:, None], 0.0, np.clip(point, 0.0, 1.0))
+    blinks = np.zeros(len(kinds), bool) if blink is None else blink
+    arrays = {"point": held[order], "type": kinds[order].astype(np.int8), "blink": blinks[order]}
+    return Reading("gaze", np.repeat(seconds[order], 2).reshape(-1, 2), arrays)
+
+
+def shifted(reading: Reading, start: float, stop: float) -> Reading:
+    """What of a reading lies in [start, stop) seconds, on the clock of a video cut out at `start`."""
+    inside = (reading.seconds[:, 0] >= start) & (reading.seconds[:, 0] < stop)
+    arrays = {name: array[inside] for name, array in reading.arrays.items()}
+    return Reading(reading.kind, reading.seconds[inside] - start, arrays)
+
+
+def by_frame(reading: Reading, edges: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int8]]:
+    """(point, type) of each frame of a gaze reading; frame i is on display from edges[i] to edges[i + 1].
+
+    The point is the median of the frame's fixation samples, where it has none of its saccade samples,
+    then unknown, then truncated ones; a frame without a tracked sample is untracked at (0, 0).
+    """
+    frames = len(edges) - 1
+    point, kinds = np.zeros((frames, 2)), np.full(frames, UNTRACKED, np.int8)
+    home = np.searchsorted(edges, reading.seconds[:, 0], side="right") - 1
+    for kind in PREFERENCE:
+        chosen = (reading.arrays["type"] == kind) & (home >= 0) & (home < frames)
+        free = chosen & (kinds[np.clip(home, 0, frames - 1)] == UNTRACKED) if frames else chosen
+        rows = np.flatnonzero(free)
+        rows = rows[np.argsort(home[rows], kind="stable")]
+        starts = np.flatnonzero(np.diff(home[rows], prepend=-1))
+        for group in np.split(rows, starts[1:]) if len(rows) else []:
+            point[home[group[0]]] = np.median(reading.arrays["point"][group], axis=0)
+            kinds[home[group[0]]] = kind
+    return point, kinds
+
+
+def read_ego4d_gaze(path: Path, least_confidence: float = 0.6) -> Reading:
+    """The gaze of an Ego4D csv: Pupil's origin at the bottom left is turned, `confidence` is kept beside.
+
+    Samples below `least_confidence` are untracked. The file does not tell fixations from saccades, so
+    what is tracked is unknown, or truncated where it lies outside the frame.
+    """
+    _, lines = read_table(path, EGO4D_COLUMNS)
+    rows = np.array([[_number(line.cells[name], name, line.source) for name in EGO4D_COLUMNS] for line in lines])
+    rows = rows.reshape(-1, 4)
+    seconds, confidence, point = rows[:, 0], rows[:, 1], np.stack([rows[:, 2], 1.0 - rows[:, 3]], axis=1)
+    bad = np.flatnonzero(~np.isfinite(seconds))
+    if len(bad):
+        raise BadRequest(f"{lines[bad[0]].source}: got no number as 'canonical_timestamp_s', expected seconds")
+    with np.errstate(invalid="ignore"):
+        lost = ~np.isfinite(point).all(axis=1) | ~(confidence >= least_confidence)
+        outside = ((point < 0) | (point > 1)).any(axis=1)
+    kinds = np.where(lost, UNTRACKED, np.where(outside, TRUNCATED, UNKNOWN)).astype(np.int8)
+    reading = gaze_reading(seconds, np.nan_to_num(point), kinds)
+    order = np.argsort(seconds, kind="stable")
+    return Reading(
+        "gaze", reading.seconds, {**reading.arrays, "confidence": np.nan_to_num(confidence)[order].astype(np.float32)}
+    )
+
+
+def read_egoexo_gaze(path: Path, size: tuple[int, int] = (1408, 1408), rate: float = 10.0) -> Reading:
+    """The gaze of an EgoExo4D `*_eye_gaze_2d.csv`: pixels of the upright RGB camera, row k at `frame_num` / `rate`.
+
+    What is tracked is unknown (fixations are not told apart), or truncated outside the frame; a row
+    without numbers is untracked.
+    """
+    _, lines = read_table(path, EGOEXO_COLUMNS)
+    number = np.array([whole(line.text("frame_num"), "'frame_num'", line.source) for line in lines], np.float64)
+    point = np.array([[_number(line.cells[name], name, line.source) for name in ("x", "y")] for line in lines])
+    point = point.reshape(-1, 2) / np.asarray(size, np.float64)
+    with np.errstate(invalid="ignore"):
+        outside = ((point < 0) | (point >= 1)).any(axis=1)
+    lost = ~np.isfinite(point).all(axis=1)
+    kinds = np.where(lost, UNTRACKED, np.where(outside, TRUNCATED, UNKNOWN)).astype(np.int8)
+    return gaze_reading(number / rate, np.nan_to_num(point), kinds)
+
+
+def _number(text: str, column: str, source: str) -> float:
+    """A cell as a number; an empty one is NaN, anything else a BadRequest."""
+    try:
+        return float(text) if text else math.nan
+    except ValueError:
+        raise BadRequest(f"{source}: got {text!r} as {column!r}, expected a number") from None
