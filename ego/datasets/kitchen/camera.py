@@ -10,7 +10,7 @@ from ego.datasets.kitchen.sprites import Matrix, Pixels
 SHUTTER = 0.5
 """The part of a frame's time that the shutter is open."""
 
-BALANCE = 0.6
+BALANCE = 0.5
 """How far the camera evens out colours, as automatic white balance does: 0 not at all, 1 to grey."""
 
 TILES = 5

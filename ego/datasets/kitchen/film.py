@@ -72,8 +72,7 @@ def direct(order: Order) -> Film:
     poses = np.stack([paths.hand(times, play.hands[side], rng) for side in range(2)], 1)
     for side in range(2):
         poses[:, side, :2] += paths.waves(times, play, side)
-    posed = [[hands.pose(side, one[:2], one[2], one[3], 1.15 * cast.subject.hand * room.perspective(one[1] + 60))
-              for side, one in enumerate(both)] for both in poses]  # fmt: skip
+    posed = [_posed(side, poses[:, side], cast.subject.hand) for side in range(2)]
     others = people.company(times, rng, order.split == "test") if rng.random() < order.social else []
     gaze, kind = paths.eyes(times, _glances(play, others, rng), rng)
     cameras = paths.head(times, gaze, 50.0 if others else 0.0, rng, order.size)
@@ -86,12 +85,17 @@ def direct(order: Order) -> Film:
     samples = np.minimum((times * sound.RATE).astype(int), len(noises) - 1)
     return Film(
         order, cast, recipe, spots, play, times, poses,
-        np.array([[one.parts for one in both] for both in posed]),
-        np.array([[one.points for one in both] for both in posed]),
+        np.stack([one.parts for one in posed], 1), np.stack([one.points for one in posed], 1),
         {name: paths.keyed(times, keys) for name, keys in play.doors.items()}, twists, gaze, kind, cameras,
         tuple(others), np.array([one[1][np.minimum(samples, len(one[1]) - 1)] for one in said]).reshape(-1, len(times)),
         voices.astype(np.float32), np.clip(noises + voices, -1, 1).astype(np.float32),
     )  # fmt: skip
+
+
+def _posed(side: int, path: Matrix, size: float) -> hands.Posed:
+    """One hand along its path (T, 5), larger where it is nearer to the eye."""
+    near = room.perspective(path[:, 1] + 60)
+    return hands.pose(side, path[:, :2], path[:, 2], path[:, 3], 1.15 * size * near)
 
 
 def _within(steps: grammar.Steps, slots: int) -> grammar.Steps:

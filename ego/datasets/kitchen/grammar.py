@@ -131,7 +131,7 @@ def _tidy(rng: np.random.Generator) -> Steps:
 
 
 RECIPES: dict[str, tuple[float, Callable[[np.random.Generator], Steps]]] = {
-    "tea": (6, _tea), "salad": (5, _salad), "dishes": (4, _dishes), "fry": (3.5, _fry), "batter": (2, _batter),
-    "sandwich": (1.6, _sandwich), "drink": (1.2, _drink), "tidy": (1.2, _tidy),
+    "tea": (7, _tea), "salad": (5, _salad), "dishes": (4, _dishes), "fry": (3, _fry), "batter": (1.6, _batter),
+    "sandwich": (1.2, _sandwich), "drink": (0.8, _drink), "tidy": (0.6, _tidy),
 }  # fmt: skip
 """Each recipe's weight and how one way of doing it is drawn."""

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from ego.datasets.kitchen.looks import Subject
 from ego.datasets.kitchen.room import tint
@@ -19,7 +18,7 @@ PARTS = 12
 ELBOWS = ((330.0, 730.0), (630.0, 730.0))
 """Where the left and the right elbow are, in units; below any picture."""
 
-PALM = 36.0
+PALM, FOREARM = 36.0, 200.0
 REACH = 22.0
 """From the knuckles to the point that grasps, in units."""
 
@@ -33,47 +32,45 @@ THICK = (10.5, 9.2, 9.6, 9.0, 8.0)
 
 @dataclass(frozen=True, eq=False)
 class Posed:
-    """One hand at one instant: (12, 3, 3) pose of each part and (8, 2) points, in units of the world."""
+    """One hand at T instants: (T, 12, 3, 3) pose of each part and (T, 8, 2) points, in units of the world."""
 
     parts: Matrix
     points: Matrix
 
 
-def pose(side: int, grasp: NDArray[np.float64], turn: float, grip: float, size: float) -> Posed:
-    """The hand whose grasping point is at `grasp`.
+def pose(side: int, grasp: Matrix, turn: Matrix, grip: Matrix, size: Matrix) -> Posed:
+    """The hand whose grasping point is at `grasp` (T, 2).
 
-    `side` is 0 left, 1 right; `turn` degrees clockwise beyond the forearm's own direction; `grip` 0 is open
-    and 1 closed; `size` scales the hand.
+    `side` is 0 left, 1 right; `turn` (T,) degrees clockwise beyond the forearm's own direction; `grip` (T,) 0 is
+    open and 1 closed; `size` (T,) scales the hand.
     """
     elbow = np.array(ELBOWS[side])
     lead = grasp - elbow
-    degrees = float(np.rad2deg(np.arctan2(lead[0], -lead[1])))
-    ahead = placed(0, 0, degrees + turn)[:2, :2] @ np.array([0.0, -1.0])
-    wrist = grasp - ahead * (PALM + REACH) * size
-    hand = placed(wrist[0], wrist[1], degrees + turn, size, size, flip=side == 0)
+    degrees = np.rad2deg(np.arctan2(lead[:, 0], -lead[:, 1])) + turn
+    angle = np.deg2rad(degrees)
+    wrist = grasp - np.stack([np.sin(angle), -np.cos(angle)], 1) * ((PALM + REACH) * size)[:, None]
+    hand = placed(wrist[:, 0], wrist[:, 1], degrees, size, size, flip=side == 0)
     arm = wrist - elbow
-    length = float(np.hypot(*arm))
-    parts = np.empty((PARTS, 3, 3))
-    parts[0] = placed(wrist[0], wrist[1], float(np.rad2deg(np.arctan2(arm[0], -arm[1]))), size, length / 200.0)
-    parts[1] = hand
-    tips = np.empty((5, 2))
-    for finger in range(5):
-        tips[finger] = _finger(parts, hand, finger, grip)
-    palm = (hand @ np.array([0, -PALM * 0.55, 1.0]))[:2]
-    return Posed(parts, np.vstack([wrist, palm, tips, grasp]))
+    parts = np.empty((len(grasp), PARTS, 3, 3))
+    along = np.hypot(arm[:, 0], arm[:, 1]) / FOREARM
+    parts[:, 0] = placed(wrist[:, 0], wrist[:, 1], np.rad2deg(np.arctan2(arm[:, 0], -arm[:, 1])), size, along)
+    parts[:, 1] = hand
+    tips = [_finger(parts, hand, finger, grip) for finger in range(5)]
+    palm = (hand @ np.array([0, -PALM * 0.55, 1.0]))[:, :2]
+    return Posed(parts, np.stack([wrist, palm, *tips, grasp], 1))
 
 
-def _finger(parts: Matrix, hand: Matrix, finger: int, grip: float) -> Matrix:
-    """Fills in the two halves of one finger; returns where its tip is."""
+def _finger(parts: Matrix, hand: Matrix, finger: int, grip: Matrix) -> Matrix:
+    """Fills in the two halves of one finger; returns where its tip is, (T, 2)."""
     near, far = LENGTHS[finger]
     bend = 16.0 * grip if finger == 0 else 0.0
     angle = SPREAD[finger] * (1 - 0.55 * grip) + bend
     curl = (34.0 if finger == 0 else -9.0 * np.sign(SPREAD[finger])) * grip
     short = 1 - (0.2 if finger == 0 else 0.34) * grip
     root = hand @ placed(*ROOTS[finger], angle, 1.0, short)
-    middle = root @ placed(0, -near, curl, 1.0, 1 - 0.35 * grip)
-    parts[2 + 2 * finger], parts[3 + 2 * finger] = root, middle
-    tip: Matrix = (middle @ np.array([0, -far, 1.0]))[:2]
+    middle = root @ placed(0.0, -near, curl, 1.0, 1 - 0.35 * grip)
+    parts[:, 2 + 2 * finger], parts[:, 3 + 2 * finger] = root, middle
+    tip: Matrix = (middle @ np.array([0, -far, 1.0]))[:, :2]
     return tip
 
 
@@ -125,7 +122,7 @@ def _palm(skin: Colour, rng: np.random.Generator, scale: float) -> Sprite:
         sheet.ellipse(x, 14 + abs(x - 22) * 0.25, 2.6, 1.8, tint(skin, 1.08))
         sheet.stroke([(x, 18), (22 + (x - 22) * 0.6, 34)], 1.3, tint(skin, 0.92))
     sheet.grain(rng, 4.5, 3.0)
-    sheet.round_off(0.25)
+    sheet.round_off(0.38)
     return sheet.cut((23.5, 46))
 
 

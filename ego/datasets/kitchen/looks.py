@@ -10,7 +10,7 @@ SPLITS = ("train", "validation", "test")
 SPLIT_OF_TURN = ("train", "validation", "test", "train", "train")
 
 SKINS: tuple[Colour, ...] = (
-    (241, 205, 180), (226, 178, 146), (198, 142, 105), (141, 92, 62), (176, 118, 84), (96, 62, 44),
+    (226, 178, 148), (212, 158, 124), (190, 132, 96), (141, 92, 62), (176, 118, 84), (96, 62, 44),
 )  # fmt: skip
 """Skin tones; the last two appear in test videos only."""
 

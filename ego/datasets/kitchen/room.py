@@ -5,12 +5,13 @@ sees it through a homography, which is exact for any depth. One unit is one pixe
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
 
 from ego.datasets.kitchen.looks import Room
-from ego.datasets.kitchen.sprites import Colour, Pixels, Sheet, Sprite, blotches
+from ego.datasets.kitchen.sprites import Colour, Matrix, Pixels, Sheet, Sprite, blotches
 
 WIDTH, HEIGHT = 960, 560
 CENTRE = (480.0, 300.0)
@@ -18,6 +19,7 @@ BACK, FRONT = 195, 462
 """Where the counter begins at the wall and ends at the cook, in units from the top."""
 
 Point = tuple[float, float]
+Extent = TypeVar("Extent", float, Matrix)
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,9 @@ def places(room: Room) -> Places:
     )  # fmt: skip
 
 
-def perspective(y: float) -> float:
+def perspective(y: Extent) -> Extent:
     """How large a thing on the counter looks at height `y` of the world: nearer is larger."""
-    return 0.72 + 0.5 * (float(np.clip(y, 120, FRONT)) - BACK) / (FRONT - BACK)
+    return 0.72 + 0.5 * (np.clip(y, 120, FRONT) - BACK) / (FRONT - BACK)
 
 
 def still(room: Room, scale: float, people: bool) -> Pixels:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 Matrix = NDArray[np.float64]
 Colour = tuple[int, int, int]
+Number = float | Matrix
 
 FINE = 4
 """How much finer a sprite is drawn than it is kept, for smooth edges."""
@@ -83,13 +84,14 @@ def blotches(rng: np.random.Generator, shape: Sequence[int], size: float) -> NDA
 
 
 def placed(
-    x: float, y: float, degrees: float = 0.0, across: float = 1.0, along: float = 1.0, flip: bool = False
+    x: Number, y: Number, degrees: Number = 0.0, across: Number = 1.0, along: Number = 1.0, flip: bool = False
 ) -> Matrix:
-    """(3, 3) matrix that scales, turns clockwise by `degrees` and moves the origin to (x, y)."""
+    """(..., 3, 3) matrices that scale, turn clockwise by `degrees` and move the origin to (x, y)."""
     angle = np.deg2rad(degrees)
     cos, sin = np.cos(angle), np.sin(angle)
     across = -across if flip else across
-    return np.array([[cos * across, -sin * along, x], [sin * across, cos * along, y], [0, 0, 1.0]])
+    cells = np.broadcast_arrays(cos * across, -sin * along, x, sin * across, cos * along, y, 0.0, 0.0, 1.0)
+    return np.stack(cells, -1).reshape(*cells[0].shape, 3, 3)
 
 
 def lay(picture: Pixels, parts: Pixels, sprite: Sprite, pose: Matrix, part: int, opacity: float = 1.0) -> None:
