@@ -1,15 +1,16 @@
 """Drawing one film: frames to whoever wants them, the truth gathered on the way."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.lib.format import open_memmap
-from pathlib import Path
 
 from ego.datasets.kitchen import flow, truth
 from ego.datasets.kitchen.film import Film
 from ego.datasets.kitchen.paint import Painter
+from ego.datasets.kitchen.poses import Poses
 from ego.datasets.kitchen.sound import RATE
 from ego.datasets.kitchen.sprites import Pixels
 from ego.media.encode import encode
@@ -19,10 +20,14 @@ Watch = Callable[[int], None]
 
 
 class Shoot:
-    """The frames of one film, drawn once; after the last, `arrays` is the whole truth."""
+    """The frames of one film, drawn once; after the last, `arrays` is the whole truth.
+
+    Beside each frame `parts` (h, w) is the number of the moving part seen at each pixel.
+    """
 
     def __init__(self, film: Film, watch: Watch = lambda frames: None, flow_file: Path | None = None) -> None:
         self.film, self.arrays = film, truth.known(film)
+        self.poses, self.parts = Poses(film), np.zeros((0, 0), np.uint8)
         self._watch, self._flow_file = watch, flow_file
 
     def frames(self) -> Iterator[Pixels]:
@@ -42,10 +47,11 @@ class Shoot:
         shape = (count - 1, height, width, 2)
         dense = open_memmap(self._flow_file, "w+", np.float16, shape) if self._flow_file else None
         for index, drawn in enumerate(painter.frames()):
+            self.parts = drawn.parts
             mask[index] = np.packbits(drawn.parts > 0, axis=1)
             seen[index] = truth.visible(self.arrays["hand_points"][index], drawn.parts)
             if dense is not None and index + 1 < count:
-                dense[index] = flow.between(self.film, painter.poses, index, drawn.parts)
+                dense[index] = flow.between(self.film, self.poses, index, drawn.parts)
             yield drawn.picture
             if index % 15 == 14:
                 self._watch(index + 1)
