@@ -28,8 +28,9 @@ def command() -> None:
 @click.option("--out", required=True, metavar="DIR", help="The folder of the world; a begun one is gone on with.")
 @click.option("--videos", type=click.IntRange(min=1), default=20, show_default=True, help="How many videos.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Another seed, another world.")
-@click.option("--layout", type=click.Choice(LAYOUTS), default="folder", show_default=True,
-              help="Whose folders and files.")
+@click.option(
+    "--layout", type=click.Choice(LAYOUTS), default="folder", show_default=True, help="Whose folders and files."
+)
 @click.option("--seconds", type=float, default=30.0, show_default=True, help="The length of each video.")
 @click.option("--size", metavar="WxH", help="The size of the pictures. [default: 456x256, or the layout's own]")
 @click.option("--fps", type=float, help="Frames a second. [default: 30, or the layout's own]")

@@ -10,8 +10,11 @@ from ego.datasets.kitchen.sprites import Matrix, Pixels
 SHUTTER = 0.5
 """The part of a frame's time that the shutter is open."""
 
-BALANCE = 0.5
+BALANCE = 0.3
 """How far the camera evens out colours, as automatic white balance does: 0 not at all, 1 to grey."""
+
+METERING = 0.65
+"""How far it evens out brightness."""
 
 TILES = 5
 MARGIN = 48
@@ -33,7 +36,7 @@ class Lens:
         self._up = np.clip(np.rint(noise), 0, 255).astype(np.uint8)
         self._down = np.clip(np.rint(-noise), 0, 255).astype(np.uint8)
         self._shifts = rng.integers(0, (TILES, MARGIN, MARGIN), (len(film.times), 3))
-        target = 122 * light.level * np.array(light.gains) * np.exp(rng.normal(0, 0.05, 3))
+        target = 122 * light.level * np.array(light.gains) * np.exp(rng.normal(0, 0.03, 3))
         self._target = target * np.exp(0.05 * drift(film.times, rng, 1, 0.15) + 0.025 * drift(film.times, rng, 3, 0.2))
         self._gain = np.ones(3)
         self._first = True
@@ -45,9 +48,9 @@ class Lens:
         picture = self._blurred(index, picture, parts)
         picture = np.asarray(cv2.multiply(picture, self._corners, scale=1 / 255), np.uint8)
         mean = picture[8::16, 8::16].reshape(-1, 3).mean(0) + 4
-        wanted = self._target[index] / (mean**BALANCE * mean.mean() ** (1 - BALANCE))
+        wanted = (self._target[index] / (mean**BALANCE * mean.mean() ** (1 - BALANCE))) ** METERING
         follow = 1.0 if self._first else 0.12
-        self._gain = self._gain + follow * (np.clip(wanted, 0.4, 2.5) - self._gain)
+        self._gain = self._gain + follow * (np.clip(wanted, 0.5, 1.8) - self._gain)
         self._first = False
         steps = np.arange(256)[:, None] * self._gain
         table = 255 * (1 - np.exp(-steps / 255 * 1.25)) / (1 - np.exp(-1.25)) * 0.9 + 4

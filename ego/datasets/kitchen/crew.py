@@ -17,9 +17,7 @@ Report = dict[str, Any]
 """`index` with `frames` drawn, or with the `name` of the video that is done."""
 
 
-def draw_all(
-    world: World, indices: Sequence[int], root: Path, workers: int, watch: Callable[[Report], None]
-) -> None:
+def draw_all(world: World, indices: Sequence[int], root: Path, workers: int, watch: Callable[[Report], None]) -> None:
     """Draws these videos with up to `workers` programs, each handed the next when it is done.
 
     A worker that fails or dies is a BadRequest that names the video; what is done stays done.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ego.datasets.kitchen import grammar, hands, looks, paths, people, room, sound, stage
+from ego.datasets.kitchen import grammar, hands, looks, paths, people, play, room, sound, stage
 from ego.datasets.kitchen.sprites import Matrix
 
 
@@ -37,7 +37,7 @@ class Film:
     cast: looks.Cast
     recipe: str
     spots: room.Places
-    play: stage.Play
+    play: play.Play
     times: Matrix
     hands: Matrix
     parts: Matrix
@@ -106,9 +106,7 @@ def _within(steps: grammar.Steps, slots: int) -> grammar.Steps:
     return steps[:0]
 
 
-def _glances(
-    play: stage.Play, others: list[people.Person], rng: np.random.Generator
-) -> list[tuple[float, room.Point]]:
+def _glances(play: play.Play, others: list[people.Person], rng: np.random.Generator) -> list[tuple[float, room.Point]]:
     """The eyes' targets: those of the work, and now and then the face of who begins to talk."""
     targets = list(play.eyes)
     for person in others:
@@ -119,9 +117,7 @@ def _glances(
     return sorted(targets)
 
 
-def _truncated(
-    gaze: Matrix, kind: NDArray[np.uint8], cameras: Matrix, size: tuple[int, int]
-) -> NDArray[np.uint8]:
+def _truncated(gaze: Matrix, kind: NDArray[np.uint8], cameras: Matrix, size: tuple[int, int]) -> NDArray[np.uint8]:
     seen = np.stack([paths.through(camera, point) for camera, point in zip(cameras, gaze, strict=True)])
     outside = ((seen < 0) | (seen >= size)).any(1) & (kind != paths.UNTRACKED)
     return np.where(outside, paths.TRUNCATED, kind).astype(np.uint8)

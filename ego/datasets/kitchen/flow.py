@@ -26,7 +26,7 @@ def between(film: Film, poses: Poses, index: int, parts: Pixels) -> NDArray[np.f
         if moved is not None:
             where = parts == part
             flow[where] = through(there @ moved @ back, grid[where]) - grid[where]
-    return flow.astype(np.float16)
+    return np.asarray(flow, np.float16)
 
 
 def _moved(film: Film, poses: Poses, part: int, index: int) -> Matrix | None:

@@ -42,7 +42,7 @@ DOORS: tuple[Colour, ...] = (
 )  # fmt: skip
 
 LIGHTS: tuple[tuple[float, float, float], ...] = (
-    (1.0, 1.0, 1.0), (1.08, 1.0, 0.86), (0.94, 1.0, 1.08), (1.12, 0.98, 0.8), (0.9, 1.04, 1.02), (1.16, 0.95, 0.74),
+    (1.0, 1.0, 1.0), (1.08, 1.0, 0.86), (0.97, 1.0, 1.03), (1.12, 0.98, 0.8), (0.97, 1.03, 0.97), (1.16, 0.95, 0.74),
 )  # fmt: skip
 """Gains of red, green and blue; the last two appear in test videos only."""
 

@@ -62,8 +62,9 @@ class Painter:
         self._draw(index, canvas, parts, (int(left), int(top)))
         view = camera @ np.array([[1, 0, left], [0, 1, top], [0, 0, 1.0]])
         picture = cv2.warpPerspective(canvas, view, (width, height), borderMode=cv2.BORDER_REPLICATE)
-        labels = cv2.warpPerspective(parts, view, (width, height), flags=cv2.INTER_NEAREST)
-        return Drawn(self._lens.take(index, picture, labels), np.asarray(labels, np.uint8))
+        warped = cv2.warpPerspective(parts, view, (width, height), flags=cv2.INTER_NEAREST)
+        labels = np.asarray(warped, np.uint8)
+        return Drawn(self._lens.take(index, np.asarray(picture, np.uint8), labels), labels)
 
     def _settle(self, index: int) -> None:
         """Redraws the still room where something was put down, taken away or has stopped moving."""
@@ -122,9 +123,7 @@ class Painter:
         for part in (11, 10, 9, 8, 7, 6, 5, 4, 3, 2):
             lay(canvas, parts, self._hand[part], poses[part], first + part)
 
-    def _draw_people(
-        self, index: int, canvas: Pixels, parts: Pixels, shift: Matrix, corner: tuple[int, int]
-    ) -> None:
+    def _draw_people(self, index: int, canvas: Pixels, parts: Pixels, shift: Matrix, corner: tuple[int, int]) -> None:
         """People stand behind the counter and all that is on it."""
         rows = max(0, round((room.BACK - 3) * self.film.scale) - corner[1])
         above, labels = canvas[:rows], parts[:rows]

@@ -1,12 +1,13 @@
 """A play sampled at the frames: paths of the hands, of doors and taps, of the eyes and of the head."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ego.datasets.kitchen.play import Play, Pose
 from ego.datasets.kitchen.room import CENTRE, Point
-from ego.datasets.kitchen.stage import Play, Pose
 from ego.datasets.kitchen.sprites import Matrix
 
 UNTRACKED, FIXATION, SACCADE, UNKNOWN, TRUNCATED = range(5)
@@ -69,7 +70,7 @@ def drift(times: Matrix, rng: np.random.Generator, axes: int, hertz: float) -> M
         for _ in range(6):
             rate, phase = rng.uniform(0.15, 1.0) * hertz, rng.uniform(0, 2 * np.pi)
             total[:, axis] += np.sin(2 * np.pi * rate * times + phase)
-    return total / np.sqrt(3)
+    return np.asarray(total / np.sqrt(3))
 
 
 def eyes(
@@ -82,7 +83,7 @@ def eyes(
     """
     hops = sorted(_hops(events, float(times[-1]), rng))
     point, kind = np.tile(hops[0][1], (len(times), 1)).astype(float), np.full(len(times), FIXATION, np.uint8)
-    for (_, old), (when, new) in zip(hops, hops[1:], strict=False):
+    for (_, old), (when, new) in pairwise(hops):
         far = float(np.hypot(new[0] - old[0], new[1] - old[1]))
         length = 0.021 + 0.0022 * far / FOCAL * 57.3
         u = (times - (when - length)) / length
@@ -96,9 +97,7 @@ def eyes(
     return point, kind
 
 
-def _hops(
-    events: Sequence[tuple[float, Point]], end: float, rng: np.random.Generator
-) -> list[tuple[float, Point]]:
+def _hops(events: Sequence[tuple[float, Point]], end: float, rng: np.random.Generator) -> list[tuple[float, Point]]:
     hops: list[tuple[float, Point]] = []
     for number, (when, at) in enumerate(events):
         until = events[number + 1][0] if number + 1 < len(events) else end
@@ -111,9 +110,7 @@ def _hops(
     return hops
 
 
-def head(
-    times: Matrix, looked_at: Matrix, lift: float, rng: np.random.Generator, size: tuple[int, int]
-) -> Matrix:
+def head(times: Matrix, looked_at: Matrix, lift: float, rng: np.random.Generator, size: tuple[int, int]) -> Matrix:
     """(T, 3, 3) homography from units of the world to pixels of a picture of `size` (width, height).
 
     The head turns smoothly towards what is looked at, sways, steps from foot to foot when it turns far,

@@ -64,9 +64,7 @@ def company(times: Matrix, rng: np.random.Generator, test: bool) -> list[Person]
     return [_person(number, places[number], turns[number], times, rng, test) for number in range(count)]
 
 
-def _person(
-    number: int, x: float, turns: list[Turn], times: Matrix, rng: np.random.Generator, test: bool
-) -> Person:
+def _person(number: int, x: float, turns: list[Turn], times: Matrix, rng: np.random.Generator, test: bool) -> Person:
     looking = np.zeros(len(times), bool)
     when = 0.0
     while when < times[-1]:

@@ -34,7 +34,9 @@ class Poses:
     def held(self, index: int, side: int) -> str | None:
         """The thing in a hand."""
         now = self.film.times[index]
-        return next((one.noun for one in self.film.play.holds if one.side == side and one.start <= now < one.stop), None)
+        return next(
+            (one.noun for one in self.film.play.holds if one.side == side and one.start <= now < one.stop), None
+        )
 
     def side(self, noun: str, index: int) -> int | None:
         """The hand a thing is in."""

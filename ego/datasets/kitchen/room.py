@@ -71,7 +71,8 @@ def places(room: Room) -> Places:
 
 def perspective(y: Extent) -> Extent:
     """How large a thing on the counter looks at height `y` of the world: nearer is larger."""
-    return 0.72 + 0.5 * (np.clip(y, 120, FRONT) - BACK) / (FRONT - BACK)
+    near: Extent = 0.72 + 0.5 * (np.clip(y, 120, FRONT) - BACK) / (FRONT - BACK)
+    return near
 
 
 def still(room: Room, scale: float, people: bool) -> Pixels:
@@ -142,7 +143,7 @@ def _wall(brush: _Brush, rng: np.random.Generator, room: Room, people: bool) -> 
         brush.oval(left + 40, 104, 30, 18, tint((118, 152, 96), rng.uniform(0.8, 1.1)))
         brush.box(left, 108, 78, 6, (228, 226, 220))
     brush.box(380, 150, 195, 7, tint(room.doors, 0.85))
-    for x in np.arange(392, 565, 21):
+    for x in range(392, 565, 21):
         colour = tuple(int(one) for one in rng.integers(70, 220, 3))
         tall = rng.uniform(14, 27)
         brush.box(x, 150 - tall, rng.uniform(9, 14), tall, (colour[0], colour[1], colour[2]))

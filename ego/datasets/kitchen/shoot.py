@@ -15,6 +15,9 @@ from ego.datasets.kitchen.sound import RATE
 from ego.datasets.kitchen.sprites import Pixels
 from ego.media.encode import encode
 
+QUICK = {"threads": "1", "preset": "superfast"}
+"""One thread, so that how many cores there are does not change the bytes."""
+
 Watch = Callable[[int], None]
 """Told how many frames are drawn."""
 
@@ -62,5 +65,5 @@ class Shoot:
 def film_file(path: Path, film: Film, pictures: Iterator[Pixels]) -> Path:
     """The film as H.264 with its sound, the same bytes on every machine with the same encoder."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    return encode(path, pictures, film.order.fps, gop=round(film.order.fps), crf=22, options={"threads": "1", "preset": "superfast"},
+    return encode(path, pictures, film.order.fps, gop=round(film.order.fps), crf=22, options=QUICK,
                   sound=(film.sound, RATE))  # fmt: skip

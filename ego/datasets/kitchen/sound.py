@@ -4,13 +4,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ego.datasets.kitchen.people import Person
-from ego.datasets.kitchen.stage import Play
+from ego.datasets.kitchen.play import Play
 from ego.datasets.kitchen.sprites import Matrix
 
 RATE = 16000
 """Samples a second."""
 
-VOWELS = ((730, 1090, 2440), (270, 2290, 3010), (300, 870, 2240), (530, 1840, 2480), (570, 840, 2410), (440, 1020, 2240))
+VOWELS = (
+    (730, 1090, 2440),
+    (270, 2290, 3010),
+    (300, 870, 2240),
+    (530, 1840, 2480),
+    (570, 840, 2410),
+    (440, 1020, 2240),
+)
 """First three formants of vowels in Hz (Peterson and Barney 1952)."""
 
 Wave = NDArray[np.float32]
@@ -40,7 +47,8 @@ def _vowel(pitch: float, samples: int, rng: np.random.Generator) -> Wave:
     sound = np.zeros(samples, np.float32)
     for harmonic in range(1, int(3600 / pitch)):
         hertz = harmonic * pitch
-        gain = sum(part / (1 + ((hertz - peak) / 110) ** 2) for part, peak in zip((1, 0.5, 0.25), formants, strict=True))
+        near = [1 / (1 + ((hertz - peak) / 110) ** 2) for peak in formants]
+        gain = near[0] + 0.5 * near[1] + 0.25 * near[2]
         sound += np.float32(gain + 0.01) * np.sin(harmonic * phase).astype(np.float32)
     breath = min(700, samples)
     sound[:breath] += 0.4 * rng.standard_normal(breath).astype(np.float32) * np.linspace(1, 0, breath, dtype=np.float32)
@@ -73,8 +81,10 @@ def _burst(kind: str, strength: float, rng: np.random.Generator) -> Wave:
         clock = np.arange(round(max(strength, 0.05) * RATE), dtype=np.float32) / RATE
         if kind == "water":
             return np.asarray(0.04 * _hiss(len(clock), rng), np.float32)
-        return np.asarray(0.03 * np.sin(2 * np.pi * (180 + 60 * clock) * clock) * np.abs(np.sin(60 * clock)), np.float32)
+        scrape = np.sin(2 * np.pi * (180 + 60 * clock) * clock) * np.abs(np.sin(60 * clock))
+        return np.asarray(0.03 * scrape, np.float32)
     hertz, fade = {"clink": (2600, 40), "knock": (190, 45), "click": (1500, 160), "chop": (320, 90)}[kind]
     clock = np.arange(round(0.12 * RATE), dtype=np.float32) / RATE
     tone = np.sin(2 * np.pi * hertz * rng.uniform(0.85, 1.15) * clock)
-    return np.asarray(0.16 * strength * np.exp(-fade * clock) * (tone + 0.3 * rng.standard_normal(len(clock))), np.float32)
+    rough = 0.3 * rng.standard_normal(len(clock))
+    return np.asarray(0.16 * strength * np.exp(-fade * clock) * (tone + rough), np.float32)

@@ -1,16 +1,12 @@
 """Acting a script out: when each hand is where, what it holds, what moves, and where the eyes must be."""
 
-from dataclasses import dataclass, field
-
 import numpy as np
 
 from ego.datasets.kitchen.grammar import CHANGES_STATE, PORTABLE, Step, Steps, things
 from ego.datasets.kitchen.items import SIZES
 from ego.datasets.kitchen.looks import Subject
+from ego.datasets.kitchen.play import Hold, Play, Pose, Segment, Wave
 from ego.datasets.kitchen.room import Places, Point, perspective
-
-Pose = tuple[float, float, float, float, float]
-"""x and y of the grasp in units, turn of the hand in degrees, grip 0..1, tilt of what is held in degrees."""
 
 SECONDS = {
     "take": 1.6, "put": 1.6, "open": 1.7, "close": 1.7, "turn-on": 1.6, "turn-off": 1.6, "pour": 2.6, "cut": 3.2,
@@ -20,60 +16,6 @@ SECONDS = {
 
 TWIST = 28.0
 """Degrees a tap's lever or a hob's knob stands to the left when off, to the right when on."""
-
-
-@dataclass(frozen=True)
-class Segment:
-    """One action as it happened; `pnr` is its point of no return in seconds, None where nothing changes."""
-
-    verb: str
-    noun: str
-    start: float
-    stop: float
-    pnr: float | None
-    side: int
-    x: float
-    y: float
-
-
-@dataclass(frozen=True)
-class Wave:
-    """A to and fro of one hand on top of its path: half axes in units, beats a second."""
-
-    side: int
-    start: float
-    stop: float
-    across: float
-    down: float
-    hertz: float
-
-
-@dataclass(frozen=True)
-class Hold:
-    """A thing in a hand, from grasp to release (infinite: until the end)."""
-
-    noun: str
-    side: int
-    start: float
-    stop: float
-
-
-@dataclass
-class Play:
-    """All that happens in one video, on its clock and in units."""
-
-    hands: tuple[list[tuple[float, Pose]], list[tuple[float, Pose]]]
-    segments: list[Segment] = field(default_factory=list)
-    waves: list[Wave] = field(default_factory=list)
-    holds: list[Hold] = field(default_factory=list)
-    rests: dict[str, list[tuple[float, Point]]] = field(default_factory=dict)
-    changes: dict[str, float] = field(default_factory=dict)
-    doors: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
-    twists: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
-    streams: list[tuple[str, float, float, Point]] = field(default_factory=list)
-    eyes: list[tuple[float, Point]] = field(default_factory=list)
-    arrivals: list[tuple[float, int, Point]] = field(default_factory=list)
-    sounds: list[tuple[str, float, float]] = field(default_factory=list)
 
 
 def grip_point(noun: str, at: Point) -> Point:
@@ -213,7 +155,7 @@ def _hinge(stage: _Stage, step: Step, start: float, length: float) -> Done:
     stage.still(side, start)
     stage.reach(side, first, marks[0])
     stage.play.eyes.append((marks[1] + 0.1, last))
-    for when, at, grip in ((marks[0], first, 0.0), (marks[1], first, 0.8), (marks[2], last, 0.8), (marks[3], last, 0.0)):
+    for when, at, grip in zip(marks, (first, first, last, last), (0.0, 0.8, 0.8, 0.0), strict=False):
         stage.key(side, when, (*at, 0.0, grip, 0.0))
     stage.key(side, marks[4], stage.rest[side])
     goes = (0.0, 1.0) if step.verb == "open" else (1.0, 0.0)

@@ -105,9 +105,7 @@ def _outline(film: Film, noun: str) -> Matrix:
 def _segments(film: Film) -> Arrays:
     segments = film.play.segments
     spans = [(one.start, one.stop, np.nan if one.pnr is None else one.pnr) for one in segments]
-    classes = [
-        (VERBS.index(one.verb), NOUNS.index(one.noun), ACTIONS.index((one.verb, one.noun))) for one in segments
-    ]
+    classes = [(VERBS.index(one.verb), NOUNS.index(one.noun), ACTIONS.index((one.verb, one.noun))) for one in segments]
     return {
         "segments": np.array(spans, float).reshape(-1, 3),
         "segment_classes": np.array(classes, np.int16).reshape(-1, 3),

@@ -1,10 +1,10 @@
 """A whole world on a disk: which videos, which are done, each drawn whole or not at all, then the tables.
 
-    OUT/kitchen.json          what was asked for, so that a run can go on and a stranger's folder is refused
-    OUT/truth/<video>.npz     the truth of each frame (see `truth`)
-    OUT/truth/<index>.json    what the tables need of a video; written last: it is done
-    OUT/flow/<video>.npy      dense flow, where asked for
-    OUT/...                   the layout's own folders and files
+OUT/kitchen.json          what was asked for, so that a run can go on and a stranger's folder is refused
+OUT/truth/<video>.npz     the truth of each frame (see `truth`)
+OUT/truth/<index>.json    what the tables need of a video; written last: it is done
+OUT/flow/<video>.npy      dense flow, where asked for
+OUT/...                   the layout's own folders and files
 """
 
 import json
@@ -14,13 +14,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ego.datasets.kitchen import truth
+from ego.datasets.kitchen import Kitchen, truth
 from ego.datasets.kitchen.film import Film, Order, direct
 from ego.datasets.kitchen.layouts._base import Layout, record, written
 from ego.datasets.kitchen.shoot import Shoot, Watch
 from ego.errors import BadRequest
 
-VERSION = 1
+VERSION = Kitchen.version
 """Raised when the same seed would give other pixels or other truth."""
 
 LAYOUTS = {"folder": "Folder", "gtea61": "GTEA61", "egtea": "EGTEA", "epic55": "EPIC55", "epic100": "EPIC100",

@@ -67,9 +67,7 @@ def test_the_camera_carries_the_background_from_frame_to_frame(film: Film, drawn
         assert moved < 0.6 * left
 
 
-def test_flow_is_the_cameras_where_nothing_moves_and_its_own_where_a_hand_does(
-    film: Film, drawn: list[Drawn]
-) -> None:
+def test_flow_is_the_cameras_where_nothing_moves_and_its_own_where_a_hand_does(film: Film, drawn: list[Drawn]) -> None:
     poses = Painter(film).poses
     index = int(np.argmax(np.hypot(*np.diff(film.hands[:, film.cast.subject.leads, :2], axis=0).T)))
     dense = flow.between(film, poses, index, drawn[index].parts).astype(float)

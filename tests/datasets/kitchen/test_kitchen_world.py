@@ -11,12 +11,13 @@ import pytest
 from click.testing import CliRunner
 
 from ego.cli import group
+from ego.commands import synth as synth_command
 from ego.datasets.kitchen import Kitchen, looks, truth
 from ego.datasets.kitchen.film import Order, direct
 from ego.datasets.kitchen.grammar import ACTIONS, CHANGES_STATE, DIRECTION_PAIRS, script
 from ego.datasets.kitchen.paint import Painter
 from ego.datasets.kitchen.sound import RATE
-from ego.datasets.kitchen.world import World, begin, done, draw, finish
+from ego.datasets.kitchen.world import LAYOUTS, World, begin, done, draw, finish
 from ego.errors import BadRequest
 from ego.spec import find
 
@@ -193,3 +194,31 @@ def test_a_strangers_folder_and_another_world_are_refused(tmp_path: Path, world:
 def test_what_cannot_be_drawn_is_refused_in_words(wrong: dict[str, object]) -> None:
     with pytest.raises(BadRequest, match="expected"):
         World(0, **wrong)  # type: ignore[arg-type]
+
+
+def test_the_command_offers_every_layout() -> None:
+    assert tuple(LAYOUTS) == synth_command.LAYOUTS
+
+
+GOLDEN = Path(__file__).parent / "golden.json"
+
+
+def test_a_version_keeps_its_worlds() -> None:
+    """What is told of films, to the millisecond and the tenth of a unit; if this must change, raise the version."""
+    told = []
+    for seed, index in ((0, 0), (0, 2), (9, 4)):
+        film = direct(Order(seed, index, looks.SPLIT_OF_TURN[index], 20.0, 30.0, (456, 256)))
+        painter = Painter(film)
+        told.append({
+            "recipe": film.recipe,
+            "actions": [[one.verb, one.noun, round(one.start, 3)] for one in film.play.segments],
+            "camera": np.round(film.cameras[300, :2, 2], 1).tolist(),
+            "gaze": np.round(film.gaze[300], 1).tolist(),
+            "colour": np.round(painter.frame(100).picture.mean((0, 1)), 0).tolist(),
+        })  # fmt: skip
+    kept = json.loads(GOLDEN.read_text())
+    assert kept["version"] == Kitchen.version
+    for was, now in zip(kept["films"], told, strict=True):
+        assert [one[:2] for one in was["actions"]] == [one[:2] for one in now["actions"]]
+        for part in ("camera", "gaze", "colour"):
+            np.testing.assert_allclose(now[part], was[part], atol=1.1)

@@ -46,8 +46,9 @@ def _new(time: str, point: np.typing.NDArray[np.float64], frame: int, event: str
 def _head(samples: int, old: bool) -> list[str]:
     """The 33 lines before the names of the columns."""
     version = "BeGaze 3.1.77" if old else "BeGaze 3.4.46"
-    lines = ["## [BeGaze]", "## Converted from:\tkitchen.idf", "## Date:\t01.01.0001 00:00:00", f"## Version:\t{version}",
-             "## IDF Version:\t10", f"## Sample Rate:\t{RATE}", "## Separator Type:\tTrial", "## Trial Count:\t0",
+    lines = ["## [BeGaze]", "## Converted from:\tkitchen.idf", "## Date:\t01.01.0001 00:00:00",
+             f"## Version:\t{version}", "## IDF Version:\t10",
+             f"## Sample Rate:\t{RATE}", "## Separator Type:\tTrial", "## Trial Count:\t0",
              "## Uses Plane File:\tFalse"]  # fmt: skip
     lines += [] if old else ["## Stimulus:\tkitchen"]
     lines += [f"## Number of Samples:\t{samples}", "## Reversed:\tnone", "## [Run]", "## Subject:\tkitchen",

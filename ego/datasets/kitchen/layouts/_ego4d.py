@@ -49,7 +49,12 @@ def social(one: Record, clip_uid: str, known: Arrays, split: str) -> dict[str, A
     people = [_person(person, number, one, known) for number, person in enumerate(one["people"])]
     looking = [span for number, person in enumerate(one["people"]) for span in _looks(person, number, one, known)]
     talking = [
-        {**_span(start, stop, one["fps"]), "person": person["name"], "target": "0" if to_me else None, "is_at_me": to_me}
+        {
+            **_span(start, stop, one["fps"]),
+            "person": person["name"],
+            "target": "0" if to_me else None,
+            "is_at_me": to_me,
+        }
         for person in one["people"]
         for start, stop, to_me in person["turns"]
     ]
@@ -69,8 +74,8 @@ def _span(start: float, stop: float, fps: float) -> dict[str, Any]:
 
 
 def _person(person: Any, number: int, one: Record, known: Arrays) -> dict[str, Any]:
-    tracks = []
-    for first, last in _runs(np.isfinite(known["face_boxes"][:, number]).all(1)):
+    tracks: list[dict[str, Any]] = []
+    for first, last in _runs(np.asarray(np.isfinite(known["face_boxes"][:, number]).all(1))):
         boxes = [
             {"x": float(left), "y": float(top), "width": float(right - left), "height": float(bottom - top),
              "frame": first + index, "video_frame": first + index, "clip_frame": None}

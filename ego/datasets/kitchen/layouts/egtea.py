@@ -52,7 +52,11 @@ class EGTEA(Layout):
                     f"{len(raw)}; {one['name']}-{start}-{stop}; {one['name']}; {start}; {stop}; "
                     f"{_said(action.verb)} {action.noun}; {_said(action.verb)}; {action.noun}"
                 )
-                numbers = (ACTIONS.index((action.verb, action.noun)), VERBS.index(action.verb), NOUNS.index(action.noun))
+                numbers = (
+                    ACTIONS.index((action.verb, action.noun)),
+                    VERBS.index(action.verb),
+                    NOUNS.index(action.noun),
+                )
                 lines.append((one, " ".join([clip_name(one, action), *(str(number + 1) for number in numbers)])))
         written(folder / "raw_annotations" / "action_labels.csv", "\n".join(raw) + "\n")
         index = [f"{n}; {_said(verb)} {noun}; {_said(verb)}; {noun}" for n, (verb, noun) in enumerate(ACTIONS)]
