@@ -48,13 +48,16 @@ def keys(problem: Problem, extractor: Extractor) -> dict[str, FeatureKey]:
     }
 
 
-def check_stored(wanted: Entries, recipe: Recipe, problem: Problem, root: Path, store: FeatureStore) -> None:
+def check_stored(
+    wanted: Entries, recipe: Recipe, problem: Problem, root: Path, store: FeatureStore, skip_missing: bool = False
+) -> None:
     """Nothing, or a NotExtracted that counts what is missing and gives the command that extracts it."""
     missing = [(own, key) for own, some in wanted.items() for key in some.values() if key not in store]
     if missing:
         own, key = missing[0]
         words = ["ego", "extract", recipe.path, "--data", str(root), "--store", store.places[0]]
         words += [part for setting in recipe.settings for part in ("--set", setting)]
+        words += ["--skip-missing"] if skip_missing else []
         raise NotExtracted(
             f"{len(missing)} entries are missing, such as {own!r} of {problem.videos[key.video].name!r}; "
             f"run: {shlex.join(words)}"

@@ -81,7 +81,7 @@ def planned(
     learnt = problem(recipe, at.root, at.decoder, at.store, at.rehash, at.skip_missing).only(folds)
     extractors = cached.sources(head, recipe)
     entries = {own: cached.keys(learnt, extractor) for own, extractor in extractors.items() if own not in live}
-    cached.check_stored(entries, recipe, learnt, at.root, at.store)
+    cached.check_stored(entries, recipe, learnt, at.root, at.store, at.skip_missing)
     features = {own: {"extractor": one.digest, "live": own in live} for own, one in extractors.items()}
     keys = [key for some in entries.values() for key in some.values()]
     return runs.Plan(deed, learnt, head, recipe.training, features, keys), entries

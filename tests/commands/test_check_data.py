@@ -83,6 +83,10 @@ def test_skipping_missing_videos_goes_on_and_says_how_many(run, colours, data, t
         done = run(command, colours.recipe, "--data", data, "--store", colours.store, "--skip-missing", *more)
         assert done.exit_code == 0, done.stderr
         assert "going on without 1 of 3 videos, which are not there" in done.stderr
+    store = ("--store", tmp_path / "empty", "--out", tmp_path / "runs")
+    run("extract", "--with", "mean_rgb", "--store", tmp_path / "empty", data / "videos/one.mp4", "--quiet")
+    lacking = run("fit-heads", colours.recipe, "--data", data, *store, "--skip-missing", "--quiet")
+    assert lacking.stderr.rstrip().endswith("--skip-missing")  # the command that it says to run
 
 
 @pytest.fixture

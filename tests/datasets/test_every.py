@@ -4,6 +4,7 @@ import pickle
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -51,3 +52,8 @@ def test_a_data_set_is_light_to_import():
 def test_no_data_set_is_made_of_another(name):
     cls = find("datasets", name)
     assert cls.__bases__ == (Dataset,)
+
+
+def test_the_documents_name_every_data_set():
+    text = (Path(__file__).parents[2] / "docs/datasets.md").read_text()
+    assert [name for name in names("datasets") if f"| `{name}` |" not in text] == []
