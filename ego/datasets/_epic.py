@@ -10,10 +10,10 @@ from ego.datasets._base import Stated
 from ego.errors import BadRequest
 from ego.signals.table import Line, read_table
 
-Release = Literal["55", "100"]
+Release = Literal[55, 100]
 SPAN = ("participant_id", "video_id", "start_timestamp", "stop_timestamp")
 LABELLED = ("verb_class", "noun_class", "all_nouns", "narration")
-ID = {"55": "uid", "100": "narration_id"}
+ID = {55: "uid", 100: "narration_id"}
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Classes:
 def read_class_names(path: Path, release: Release) -> tuple[str, ...]:
     """The names of a verb or noun class file in the order of their ids, which run from 0 without a gap."""
     what = "verb" if "verb" in path.name else "noun"
-    index, name = (f"{what}_id", "class_key") if release == "55" else ("id", "key")
+    index, name = (f"{what}_id", "class_key") if release == 55 else ("id", "key")
     _, lines = read_table(path, [index, name])
     names: list[str] = []
     for line in lines:
@@ -72,7 +72,7 @@ def read_video_info(path: Path, release: Release) -> dict[str, Stated]:
     """Duration and native frame rate of each video; none where the file is not there."""
     if not path.exists():
         return {}
-    name = "video" if release == "55" else "video_id"
+    name = "video" if release == 55 else "video_id"
     _, lines = read_table(path, [name, "duration", "fps"])
     return {line.text(name): Stated(line.seconds("duration"), line.seconds("fps")) for line in lines}
 
@@ -121,7 +121,7 @@ def action_names(segments: Iterable[Segment], classes: Classes) -> tuple[str, ..
 
 def nominal_rate(video: str, release: Release) -> float:
     """Frames a second of the released frames, whatever the video's own: 50 for the videos that 100 added, else 60."""
-    return 50.0 if release == "100" and len(video.partition("_")[2]) == 3 else 60.0
+    return 50.0 if release == 100 and len(video.partition("_")[2]) == 3 else 60.0
 
 
 def video_path(folder: Path, video: str, frames: bool) -> Path:

@@ -10,13 +10,13 @@ from ego.datasets._base import Annotation, Annotations, Dataset, Stated
 from ego.errors import BadRequest
 
 Split = Literal["train", "validation", "test", "test_s1", "test_s2"]
-FILES: Mapping[str, Mapping[str, str]] = {
-    "55": {
+FILES: Mapping[int, Mapping[str, str]] = {
+    55: {
         "train": "EPIC_train_action_labels.csv",
         "test_s1": "EPIC_test_s1_timestamps.csv",
         "test_s2": "EPIC_test_s2_timestamps.csv",
     },
-    "100": {
+    100: {
         "train": "EPIC_100_train.csv",
         "validation": "EPIC_100_validation.csv",
         "test": "EPIC_100_test_timestamps.csv",
@@ -38,7 +38,7 @@ class EpicKitchens(Dataset):
     and `narration`; classes are the full official ones, actions the labelled pairs by (verb, noun).
     """
 
-    release: epic.Release = "100"
+    release: epic.Release = 100
     layout: Literal["videos", "frames"] = "videos"
     splits_read: tuple[Split, ...] = ()
     folder: str = ""
@@ -56,7 +56,7 @@ class EpicKitchens(Dataset):
     def read(self, root: Path) -> Annotations:
         """All segments of the files asked for; absent videos keep their place."""
         place = root / self.annotations
-        prefix = "EPIC_" if self.release == "55" else "EPIC_100_"
+        prefix = "EPIC_" if self.release == 55 else "EPIC_100_"
         classes = epic.Classes(
             epic.read_class_names(place / f"{prefix}verb_classes.csv", self.release),
             epic.read_class_names(place / f"{prefix}noun_classes.csv", self.release),
@@ -82,7 +82,7 @@ class EpicKitchens(Dataset):
     def published(self) -> Mapping[str, int]:
         """The counts of the annotation repositories; those of files that are not read are left out."""
         read = self._files()
-        if self.release == "55":
+        if self.release == 55:
             counts = {"verb classes": 125, "noun classes": 352}
             if "train" in read and not self.without_dropped:
                 counts |= {"action classes": 2513, "many-shot verb classes": 26, "many-shot noun classes": 71}
@@ -106,9 +106,9 @@ class EpicKitchens(Dataset):
             path = place / FILES[self.release][split]
             labelled = split in ("train", "validation")
             for one in epic.read_segments(path, self.release, classes, labelled):
-                if self.without_dropped and self.release == "55" and one.key in DROPPED:
+                if self.without_dropped and self.release == 55 and one.key in DROPPED:
                     continue
-                held = self.release == "55" and split == "train" and one.participant >= self.first_held_out
+                held = self.release == 55 and split == "train" and one.participant >= self.first_held_out
                 splits.setdefault("validation" if held else split, []).append(len(segments))
                 segments.append(one)
         if not segments:

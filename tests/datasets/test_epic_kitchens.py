@@ -89,7 +89,7 @@ def test_each_error_is_one_sentence_with_file_and_line(root, old, new, message):
 
 def test_classes_of_the_other_release_are_refused(root):
     with pytest.raises(BadRequest, match=r"got split 'validation' of EPIC-KITCHENS-55, which has: train, test_s1"):
-        epic(release="55")
+        epic(release=55)
     (root / "EPIC_100_verb_classes.csv").write_text("id,key\n1,take\n")
     with pytest.raises(BadRequest, match=r"EPIC_100_verb_classes.csv, line 2: got verb id 1, expected 0"):
         epic().read(root)
@@ -100,7 +100,7 @@ def test_classes_of_the_other_release_are_refused(root):
 
 @pytest.fixture(scope="module")
 def epic55(shared_data):
-    data = make("datasets", "epic_kitchens", {"release": "55", "annotations": "epic55"})
+    data = make("datasets", "epic_kitchens", {"release": 55, "annotations": "epic55"})
     return data.read(shared_data / "annotations")
 
 
@@ -134,7 +134,7 @@ def test_the_splits_of_the_literature(shared_data, epic55):
     who = [clip.labels["participant"] for clip in epic55.clips if "verb" in clip.labels]
     for first, held in (("P25", 5793), ("P26", 5281), ("P30", 2095)):
         assert sum(one >= first for one in who) == held
-    fields = {"release": "55", "annotations": "epic55", "splits_read": ["train"], "first_held_out": "P25"}
+    fields = {"release": 55, "annotations": "epic55", "splits_read": ["train"], "first_held_out": "P25"}
     found = make("datasets", "epic_kitchens", fields | {"without_dropped": True}).read(shared_data / "annotations")
     assert len(found.clips) == 28472 - 10
     # of the ten, some are of participants held out
@@ -159,7 +159,7 @@ def test_the_counts_of_100(shared_data):
 
 def test_the_actions_of_55_are_those_of_another_list(shared_data):
     found = make(
-        "datasets", "epic_kitchens", {"release": "55", "annotations": "epic55", "splits_read": ["train"]}
+        "datasets", "epic_kitchens", {"release": 55, "annotations": "epic55", "splits_read": ["train"]}
     ).read(shared_data / "annotations")
     lines = (shared_data / "annotations/rulstm/ek55/actions.csv").read_text().splitlines()[1:]
     pairs = {tuple(int(part) for part in line.split(",")[2:]) for line in lines}

@@ -26,6 +26,10 @@ class Kitchen(Dataset):
             )
         return Folder(csv="annotations.csv", folder="videos", labels=("verb", "noun"), split="column").read(root)
 
+    def signals(self) -> tuple[str, ...]:
+        """All that is known of every frame."""
+        return ("gaze", "hands", "objects", "faces", "segments")
+
     def readings(self, root: Path, video: str) -> dict[str, Reading]:
         """`gaze`, `hands`, `objects`, `faces` and `segments` of a video, one row a frame or action.
 
