@@ -6,11 +6,14 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from numpy.typing import NDArray
 
 from ego.cli import group
 
@@ -26,20 +29,23 @@ two,0,3,cut\ntwo,3,6,open\ntwo,6,9,pour
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the examples run: `videos/kitchen.mp4` and two annotated videos in `kitchens/`."""
-    sys.path.insert(0, str(ROOT / "scripts"))
-    try:
-        import demo
-    finally:
-        sys.path.pop(0)
     from ego.media.encode import encode
 
     folder = tmp_path_factory.mktemp("workplace")
     for name in ("videos", "kitchens"):
         (folder / name).mkdir()
-    for file, head in (("videos/kitchen.mp4", 1.3), ("kitchens/one.mp4", 1.1), ("kitchens/two.mp4", 1.7)):
-        encode(folder / file, demo.frames(head), demo.FPS)
+    for seed, file in enumerate(("videos/kitchen.mp4", "kitchens/one.mp4", "kitchens/two.mp4")):
+        encode(folder / file, _drawn(seed), 12)
     (folder / "kitchens" / "clips.csv").write_text(TABLE)
     return folder
+
+
+def _drawn(seed: int) -> Iterator[NDArray[np.uint8]]:
+    """Nine seconds at 12 frames a second: every three seconds another texture slides by."""
+    textures = np.random.default_rng(seed).integers(0, 255, (3, 9, 32, 3), np.uint8)
+    for index in range(108):
+        wide = textures[index // 36].repeat(20, 0).repeat(20, 1)
+        yield wide[:, index : index + 320]
 
 
 @pytest.mark.parametrize("document", [path for path in DOCUMENTS if RUN.search(path.read_text())], ids=lambda p: p.name)

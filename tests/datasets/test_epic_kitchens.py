@@ -158,9 +158,9 @@ def test_the_counts_of_100(shared_data):
 
 
 def test_the_actions_of_55_are_those_of_another_list(shared_data):
-    found = make(
-        "datasets", "epic_kitchens", {"release": 55, "annotations": "epic55", "splits_read": ["train"]}
-    ).read(shared_data / "annotations")
+    found = make("datasets", "epic_kitchens", {"release": 55, "annotations": "epic55", "splits_read": ["train"]}).read(
+        shared_data / "annotations"
+    )
     lines = (shared_data / "annotations/rulstm/ek55/actions.csv").read_text().splitlines()[1:]
     pairs = {tuple(int(part) for part in line.split(",")[2:]) for line in lines}
     names = {f"{found.classes['verb'][verb]} {found.classes['noun'][noun]}" for verb, noun in pairs}
