@@ -123,7 +123,7 @@ def _clips_of(
     frames, size = known["seconds"], known["size"]
     looks = []
     for when, picture in shown:
-        index = min(int(np.searchsorted(frames, when + 1e-3)), len(frames) - 1)
+        index = int(np.abs(frames - when).argmin())
         gaze = known["gaze"][index] * size
         grasps = known["hand_points"][index, :, 7].astype(float)
         far = np.hypot(*(grasps - gaze).T)
@@ -142,9 +142,10 @@ def _clips_of(
         }  # fmt: skip
 
 
-def probe() -> Pipeline:
-    """A logistic regression on standardised features."""
-    return make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
+def probe(name: str) -> Pipeline:
+    """A logistic regression on standardised features, held back more where they are many."""
+    strength = {"colour": 1.0, "motion": 0.1, "appearance": 0.01}[name]
+    return make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000))
 
 
 def report(found: list[tuple[str, NDArray[np.int64], Features]]) -> None:
@@ -155,7 +156,7 @@ def report(found: list[tuple[str, NDArray[np.int64], Features]]) -> None:
 
     def predict(name: str, label: NDArray[np.int64], chosen: NDArray[np.bool_]) -> tuple[NDArray[np.int64], ...]:
         learn, judge = chosen & ~test, chosen & test
-        fitted = probe().fit(features[name][learn], label[learn])
+        fitted = probe(name).fit(features[name][learn], label[learn])
         return fitted.predict(features[name][judge]), label[judge]
 
     whole = np.ones(len(test), bool)
