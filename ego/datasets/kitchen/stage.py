@@ -56,7 +56,9 @@ class _Stage:
         order = rng.permutation(len(spots.slots))[: len(here)]
         self.homes = {noun: spots.slots[slot] for noun, slot in zip(here, order, strict=True)}
         self.places = dict(self.homes)
-        for noun, at in self.homes.items():
+        if steps and steps[0].verb == "take" and steps[0].where == "board":
+            self.places[steps[0].noun] = spots.board
+        for noun, at in self.places.items():
             self.play.rests[noun] = [(0.0, at)]
             if noun == "pan" or rng.random() < 0.5:
                 self.play.changes[noun] = -1.0
