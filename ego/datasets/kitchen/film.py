@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from ego.datasets.kitchen import grammar, hands, looks, paths, people, play, room, sound, stage
 from ego.datasets.kitchen.sprites import Matrix
 
+CLEARED = 0.35
+"""The share of videos that begin with something on the board, to be put back first."""
+
 
 @dataclass(frozen=True)
 class Order:
@@ -67,6 +70,9 @@ def direct(order: Order) -> Film:
     recipe, steps = grammar.script(rng)
     while sum(stage.SECONDS[step.verb] + 0.3 for step in steps) < 1.4 * order.seconds:
         steps = steps + grammar.script(rng)[1]
+    if rng.random() < CLEARED:  # videos end in the middle of things, so some begin there: the board is in use
+        left = grammar.things(steps)[0]
+        steps = [grammar.Step("take", left, "board"), grammar.Step("put", left), *steps]
     spots = room.places(cast.room)
     play = stage.act(rng, _within(steps, len(spots.slots)), spots, cast.subject, order.seconds)
     poses = np.stack([paths.hand(times, play.hands[side], rng) for side in range(2)], 1)

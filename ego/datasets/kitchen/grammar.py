@@ -52,8 +52,20 @@ def things(steps: Steps) -> list[str]:
     return list(dict.fromkeys(step.noun for step in steps if step.noun in PORTABLE))
 
 
-def _fetch(thing: str, door: str, where: str = "home") -> Steps:
-    return [Step("open", door), Step("take", thing), Step("close", door), Step("put", thing, where)]
+def _fetch(rng: np.random.Generator, thing: str, door: str, where: str = "home") -> Steps:
+    """Opening with free hands and closing with a full one, or the other way round: neither tells which it is."""
+    take, put = Step("take", thing), Step("put", thing, where)
+    if rng.random() < 0.5:
+        return [Step("open", door), take, Step("close", door), put]
+    return [take, Step("open", door), put, Step("close", door)]
+
+
+def _beside(rng: np.random.Generator, door: str, use: Steps) -> Steps:
+    """A use of a tool, its first or its last step between opening and closing a door; or no door at all."""
+    opened, shut, way = Step("open", door), Step("close", door), rng.random()
+    if way < 0.3:
+        return [opened, use[0], shut, *use[1:]]
+    return [*use[:-1], opened, use[-1], shut] if way < 0.6 else use
 
 
 def _move(thing: str, where: str) -> Steps:
@@ -71,14 +83,12 @@ def _rinse(thing: str, where: str = "home") -> Steps:
 
 def _chop(rng: np.random.Generator, food: str) -> Steps:
     bring = _rinse(food, "board") if food == "tomato" and rng.random() < 0.6 else _move(food, "board")
-    knife = _use("knife", Step("cut", food, "board"))
-    if rng.random() < 0.5:
-        knife = [Step("open", "drawer"), knife[0], Step("close", "drawer"), *knife[1:]]
+    knife = _beside(rng, "drawer", _use("knife", Step("cut", food, "board")))
     return [*bring, *knife, *_move(food, "home")]
 
 
 def _tea(rng: np.random.Generator) -> Steps:
-    cup = _fetch("cup", "cupboard", "board") if rng.random() < 0.7 else _move("cup", "board")
+    cup = _fetch(rng, "cup", "cupboard", "board") if rng.random() < 0.7 else _move("cup", "board")
     pour = _use("kettle", Step("pour", "kettle", "board"))
     stir = _use("spoon", Step("stir", "cup", "board"))
     return [*cup, *pour, *stir, *_move("cup", "home")]
@@ -92,7 +102,7 @@ def _dishes(rng: np.random.Generator) -> Steps:
 
 def _salad(rng: np.random.Generator) -> Steps:
     foods = list(rng.permutation(["tomato", "carrot"]))
-    fridge = _fetch(str(foods[0]), "fridge") if rng.random() < 0.7 else []
+    fridge = _fetch(rng, str(foods[0]), "fridge") if rng.random() < 0.7 else []
     bowl = [*_move("bowl", "board"), *_use("spoon", Step("stir", "bowl", "board")), *_move("bowl", "home")]
     return [*fridge, *_chop(rng, str(foods[0])), *(_chop(rng, str(foods[1])) if rng.random() < 0.6 else []), *bowl]
 
@@ -106,28 +116,26 @@ def _fry(rng: np.random.Generator) -> Steps:
 
 
 def _batter(rng: np.random.Generator) -> Steps:
-    bring = _fetch("bowl", "cupboard", "board") if rng.random() < 0.5 else _move("bowl", "board")
+    bring = _fetch(rng, "bowl", "cupboard", "board") if rng.random() < 0.5 else _move("bowl", "board")
     shake = [Step("shake", "jar")] if rng.random() < 0.6 else []
     pour = _use("jar", *shake, Step("pour", "jar", "board"))
     return [*bring, *pour, *_use("spoon", Step("stir", "bowl", "board")), *_move("bowl", "home")]
 
 
 def _sandwich(rng: np.random.Generator) -> Steps:
-    plate = _fetch("plate", "cupboard") if rng.random() < 0.5 else []
+    plate = _fetch(rng, "plate", "cupboard") if rng.random() < 0.5 else []
     return [*_chop(rng, "bread"), *plate, *_chop(rng, "tomato")]
 
 
 def _drink(rng: np.random.Generator) -> Steps:
-    cup = _move("cup", "board")
-    fridge, shut = [Step("open", "fridge")], [Step("close", "fridge")]
-    pour = [Step("take", "bottle"), Step("pour", "bottle", "board"), Step("put", "bottle")]
-    return [*cup, *fridge, *pour[:1], *shut, *pour[1:], *_move("cup", "home")]
+    pour = _beside(rng, "fridge", _use("bottle", Step("pour", "bottle", "board")))
+    return [*_move("cup", "board"), *pour, *_move("cup", "home")]
 
 
 def _tidy(rng: np.random.Generator) -> Steps:
     chosen = rng.permutation(["cup", "plate", "jar", "kettle", "pan"])[:3]
     pairs = zip(chosen, ("cupboard", "drawer", "cupboard"), strict=True)
-    return [step for thing, door in pairs for step in _fetch(str(thing), door)]
+    return [step for thing, door in pairs for step in _fetch(rng, str(thing), door)]
 
 
 RECIPES: dict[str, tuple[float, Callable[[np.random.Generator], Steps]]] = {

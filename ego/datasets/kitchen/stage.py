@@ -56,9 +56,11 @@ class _Stage:
         order = rng.permutation(len(spots.slots))[: len(here)]
         self.homes = {noun: spots.slots[slot] for noun, slot in zip(here, order, strict=True)}
         self.places = dict(self.homes)
-        for noun, at in self.homes.items():
+        if steps and steps[0].verb == "take" and steps[0].where == "board":
+            self.places[steps[0].noun] = spots.board
+        for noun, at in self.places.items():
             self.play.rests[noun] = [(0.0, at)]
-            if rng.random() < 0.5:
+            if noun == "pan" or rng.random() < 0.5:
                 self.play.changes[noun] = -1.0
         self.play.doors = {name: [(0.0, 0.0)] for name in spots.doors}
         self.play.twists = {name: [(0.0, -TWIST)] for name in ("tap", "hob")}
@@ -104,13 +106,22 @@ class _Stage:
     def still(self, side: int, when: float) -> None:
         self.key(side, when, self.poses[side])
 
-    def look(self, at: Point, arrives: float) -> None:
-        """The eyes are on a target some hundred milliseconds before a hand arrives there."""
-        lead = float(self.rng.uniform(0.32, 0.52))
-        self.play.eyes.append((max(arrives - lead, self.play.eyes[-1][0] + 0.05), at))
+    def look(self, arrives: float, middle: float, *targets: Point) -> None:
+        """The eyes are there some hundred milliseconds before a hand, and go as long after the middle as they came.
 
-    def reach(self, side: int, at: Point, when: float) -> None:
-        self.look(at, when)
+        Of two targets the second is looked at from the middle on. That the eyes come and go alike is what makes
+        an action played backwards look like its opposite.
+        """
+        before, after = self.rng.uniform(0.3, 0.48, 2)
+        self._eyes(arrives - before, targets[0])
+        if len(targets) > 1:
+            self._eyes(middle, targets[1])
+        self._eyes(2 * middle - arrives + after, (480 + self.rng.uniform(-25, 25), 398 + self.rng.uniform(-12, 12)))
+
+    def _eyes(self, when: float, at: Point) -> None:
+        self.play.eyes.append((max(float(when), self.play.eyes[-1][0] + 0.05), at))
+
+    def arrive(self, side: int, at: Point, when: float) -> None:
         self.play.arrivals.append((when, side, at))
 
 
@@ -121,7 +132,8 @@ def _take(stage: _Stage, step: Step, start: float, length: float) -> Done:
     side = stage.free()
     at = grip_point(step.noun, stage.places[step.noun])
     stage.still(side, start)
-    stage.reach(side, at, start + 0.42 * length)
+    stage.look(start + 0.42 * length, start + 0.5 * length, at)
+    stage.arrive(side, at, start + 0.42 * length)
     stage.key(side, start + 0.42 * length, (*at, 0.0, 0.0, 0.0))
     stage.key(side, start + 0.5 * length, (*at, 0.0, 1.0, 0.0))
     stage.key(side, start + length, stage.aside(side))
@@ -135,7 +147,8 @@ def _put(stage: _Stage, step: Step, start: float, length: float) -> Done:
     spot = stage.over(step.where) if step.where != "home" else stage.homes[step.noun]
     at = grip_point(step.noun, spot)
     stage.still(side, start)
-    stage.reach(side, at, start + 0.5 * length)
+    stage.look(start + 0.42 * length, start + 0.5 * length, at)
+    stage.arrive(side, at, start + 0.5 * length)
     stage.key(side, start + 0.5 * length, (*at, 0.0, 1.0, 0.0))
     stage.key(side, start + 0.58 * length, (*at, 0.0, 0.0, 0.0))
     stage.key(side, start + length, stage.rest[side])
@@ -153,8 +166,8 @@ def _hinge(stage: _Stage, step: Step, start: float, length: float) -> Done:
     first, last = (shut, opened) if step.verb == "open" else (opened, shut)
     marks = [start + part * length for part in (0.32, 0.38, 0.62, 0.68, 1.0)]
     stage.still(side, start)
-    stage.reach(side, first, marks[0])
-    stage.play.eyes.append((marks[1] + 0.1, last))
+    stage.look(marks[0], start + 0.5 * length, first, last)
+    stage.arrive(side, first, marks[0])
     for when, at, grip in zip(marks, (first, first, last, last), (0.0, 0.8, 0.8, 0.0), strict=False):
         stage.key(side, when, (*at, 0.0, grip, 0.0))
     stage.key(side, marks[4], stage.rest[side])
@@ -172,7 +185,8 @@ def _turn(stage: _Stage, step: Step, start: float, length: float) -> Done:
     goes = (-TWIST, TWIST) if step.verb == "turn-on" else (TWIST, -TWIST)
     marks = [start + part * length for part in (0.3, 0.37, 0.63, 0.7, 1.0)]
     stage.still(side, start)
-    stage.reach(side, at, marks[0])
+    stage.look(marks[0], start + 0.5 * length, at)
+    stage.arrive(side, at, marks[0])
     for when, turn, grip in ((marks[0], goes[0], 0.1), (marks[1], goes[0], 0.7), (marks[2], goes[1], 0.7),
                              (marks[3], goes[1], 0.1)):  # fmt: skip
         swing = (at[0] + 14 * np.sin(np.deg2rad(turn)), at[1])
@@ -190,7 +204,8 @@ def _pour(stage: _Stage, step: Step, start: float, length: float) -> Done:
     at = (target[0] - lean * 46, target[1] - 74)
     marks = [start + part * length for part in (0.28, 0.44, 0.66, 0.8, 1.0)]
     stage.still(side, start)
-    stage.reach(side, at, marks[0])
+    stage.look(marks[0], start + 0.52 * length, at)
+    stage.arrive(side, at, marks[0])
     stage.key(side, marks[0], (*at, 0.0, 1.0, 0.0))
     for when in marks[1:3]:
         stage.key(side, when, (*at, lean * 30, 1.0, lean * 96))
@@ -209,7 +224,8 @@ def _work(stage: _Stage, side: int, at: Point, start: float, length: float, wave
     """The acting hand goes to a place, beats there and comes back; returns when it begins to beat."""
     first, last = start + 0.2 * length, start + 0.84 * length
     stage.still(side, start)
-    stage.reach(side, at, first)
+    stage.look(first, start + 0.52 * length, at)
+    stage.arrive(side, at, first)
     stage.key(side, first, (*at, 0.0, 1.0, 0.0))
     stage.key(side, last, (*at, 0.0, 1.0, 0.0))
     stage.key(side, start + length, stage.aside(side))

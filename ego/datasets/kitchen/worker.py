@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from ego.datasets.kitchen.world import World, draw
+from ego.errors import EgoError
 
 
 def main() -> None:
@@ -23,7 +24,7 @@ def main() -> None:
 
         try:
             name = draw(world, index, Path(task["root"]), watch)
-        except OSError as error:
+        except (OSError, EgoError) as error:
             print(json.dumps({"index": index, "failed": str(error)}), flush=True)
         else:
             print(json.dumps({"index": index, "name": name}), flush=True)
