@@ -16,7 +16,7 @@ help:  ## what can be made
 setup:  ## the virtual environment, from requirements.txt
 	@scripts/setup
 
-demo: setup  ## a small video is drawn, its features extracted, shown and pictured under demo/
+demo: setup  ## a kitchen is drawn, its features extracted, two heads fitted: tables and pictures under demo/
 	@$(BIN)/python scripts/demo.py demo
 
 test: setup  ## the quick tests
