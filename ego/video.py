@@ -183,12 +183,14 @@ class Clip:
 class Reading:
     """A signal on the video's clock, as a dataset hands it over: spans or instants, and their arrays.
 
-    `seconds` is (n, 2): start and stop of each item, equal for instants. Every array has n rows.
+    `seconds` is (n, 2): start and stop of each item, equal for instants. Every array has n rows. `sources`
+    says where each is written (`file, line`), for messages; it is no part of what is said.
     """
 
     kind: str
     seconds: NDArray[np.float64]
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         seconds = np.asarray(self.seconds, np.float64).reshape(-1, 2)

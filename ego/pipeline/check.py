@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from ego.datasets._base import Annotations, Dataset
 from ego.datasets._check import Count, Finding, counts, look_at
 from ego.errors import BadRequest, BadVideo
@@ -125,9 +127,12 @@ def _signals(dataset: Dataset, root: Path, found: Annotations) -> tuple[dict[str
         for kind in readings:
             held[kind] = held.get(kind, 0) + 1
         if "gaze" in readings:
-            strays = readings["gaze"].seconds[readings["gaze"].arrays["type"] == TRUNCATED, 0]
-            samples, outside = samples + len(readings["gaze"].seconds), outside + len(strays)
-            where = where or (f"at {strays[0]:.2f} s of {name!r}" if len(strays) else "")
+            gaze = readings["gaze"]
+            strays = np.flatnonzero(gaze.arrays["type"] == TRUNCATED)
+            samples, outside = samples + len(gaze.seconds), outside + len(strays)
+            if len(strays) and not where:
+                written = f" ({gaze.sources[strays[0]]})" if gaze.sources else ""
+                where = f"at {gaze.seconds[strays[0], 0]:.2f} s of {name!r}{written}"
     if outside:
         text = f"{outside} of {samples} gaze samples lie outside the frame and are held at its edge, first {where}"
         findings[text] = Finding("note", text)

@@ -28,7 +28,8 @@ class Samples:
 
     `frame` (n,) is the session's frame, from 0; `pixels` (n, 2) the raw point, NaN where the export says
     so; `events` (n,) the event's name. `area` is the scene's (width, height), `stated` how many samples
-    the head of the file announces (None: it does not say), `first_line` where the samples begin.
+    the head of the file announces (None: it does not say), `first_line` where the samples begin;
+    `sources` (n,) names file and line of each.
     """
 
     frame: NDArray[np.int64]
@@ -37,6 +38,7 @@ class Samples:
     area: tuple[int, int]
     stated: int | None
     first_line: int
+    sources: tuple[str, ...]
 
     @property
     def types(self) -> NDArray[np.int8]:
@@ -49,7 +51,7 @@ class Samples:
         """The samples as a reading; each stands in the middle of its frame's time on display."""
         fractions = _fractions(np.nan_to_num(self.pixels), self.area)
         seconds = (self.frame.astype(np.float64) + 0.5) / fps
-        return gaze_reading(seconds, fractions, self.types, self.events == "Blink")
+        return gaze_reading(seconds, fractions, self.types, self.events == "Blink", self.sources)
 
 
 def read_begaze(path: Path, fps: int = 24) -> Samples:
@@ -65,7 +67,7 @@ def read_begaze(path: Path, fps: int = 24) -> Samples:
         )
     header = lines[top].split("\t")
     columns = _columns(header, f"{path.name}, line {top + 1}")
-    frame, pixels, events = [], [], []
+    frame, pixels, events, sources = [], [], [], []
     for number, line in enumerate(lines[top + 1 :], top + 2):
         if not line:
             continue
@@ -77,6 +79,7 @@ def read_begaze(path: Path, fps: int = 24) -> Samples:
         frame.append(_frame(when, fps, source))
         pixels.append((_pixel(x, source), _pixel(y, source)))
         events.append(event.strip())
+        sources.append(source)
     head = lines[:top]
     return Samples(
         np.array(frame, np.int64),
@@ -85,6 +88,7 @@ def read_begaze(path: Path, fps: int = 24) -> Samples:
         _area(head),
         _stated(head),
         top + 2,
+        tuple(sources),
     )
 
 

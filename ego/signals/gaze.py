@@ -6,6 +6,8 @@ untracked sample is (0, 0); that of a truncated one is held at the frame's edge.
 """
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,20 +32,25 @@ def gaze_reading(
     point: NDArray[np.float64],
     kinds: NDArray[np.int8],
     blink: NDArray[np.bool_] | None = None,
+    sources: Sequence[str] = (),
 ) -> Reading:
     """Samples as a reading in the order of their times; `point` is in fractions of the frame, not yet clamped."""
     order = np.argsort(seconds, kind="stable")
     held = np.where((kinds == UNTRACKED)[:, None], 0.0, np.clip(point, 0.0, 1.0))
     blinks = np.zeros(len(kinds), bool) if blink is None else blink
     arrays = {"point": held[order], "type": kinds[order].astype(np.int8), "blink": blinks[order]}
-    return Reading("gaze", np.repeat(seconds[order], 2).reshape(-1, 2), arrays)
+    written = tuple(sources[index] for index in order) if sources else ()
+    return Reading("gaze", np.repeat(seconds[order], 2).reshape(-1, 2), arrays, written)
 
 
 def shifted(reading: Reading, start: float, stop: float) -> Reading:
     """What of a reading lies in [start, stop) seconds, on the clock of a video cut out at `start`."""
     inside = (reading.seconds[:, 0] >= start) & (reading.seconds[:, 0] < stop)
     arrays = {name: array[inside] for name, array in reading.arrays.items()}
-    return Reading(reading.kind, reading.seconds[inside] - start, arrays)
+    sources = (
+        tuple(source for source, kept in zip(reading.sources, inside, strict=True) if kept) if reading.sources else ()
+    )
+    return Reading(reading.kind, reading.seconds[inside] - start, arrays, sources)
 
 
 def by_frame(reading: Reading, edges: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int8]]:
@@ -84,11 +91,9 @@ def read_ego4d_gaze(path: Path, least_confidence: float = 0.6) -> Reading:
         lost = ~np.isfinite(point).all(axis=1) | ~(confidence >= least_confidence)
         outside = ((point < 0) | (point > 1)).any(axis=1)
     kinds = np.where(lost, UNTRACKED, np.where(outside, TRUNCATED, UNKNOWN)).astype(np.int8)
-    reading = gaze_reading(seconds, np.nan_to_num(point), kinds)
-    order = np.argsort(seconds, kind="stable")
-    return Reading(
-        "gaze", reading.seconds, {**reading.arrays, "confidence": np.nan_to_num(confidence)[order].astype(np.float32)}
-    )
+    reading = gaze_reading(seconds, np.nan_to_num(point), kinds, sources=[line.source for line in lines])
+    sure = np.nan_to_num(confidence)[np.argsort(seconds, kind="stable")].astype(np.float32)
+    return replace(reading, arrays={**reading.arrays, "confidence": sure})
 
 
 def read_egoexo_gaze(path: Path, size: tuple[int, int] = (1408, 1408), rate: float = 10.0) -> Reading:
@@ -105,7 +110,7 @@ def read_egoexo_gaze(path: Path, size: tuple[int, int] = (1408, 1408), rate: flo
         outside = ((point < 0) | (point >= 1)).any(axis=1)
     lost = ~np.isfinite(point).all(axis=1)
     kinds = np.where(lost, UNTRACKED, np.where(outside, TRUNCATED, UNKNOWN)).astype(np.int8)
-    return gaze_reading(number / rate, np.nan_to_num(point), kinds)
+    return gaze_reading(number / rate, np.nan_to_num(point), kinds, sources=[line.source for line in lines])
 
 
 def _number(text: str, column: str, source: str) -> float:

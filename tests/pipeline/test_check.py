@@ -80,5 +80,6 @@ def test_signals_are_read_once_and_counted(tmp_path):
     assert "P02-R01-Pizza.txt, line 2: got 2 cells, expected 6 divided by TAB" in texts(report, "wrong")
     outside = [text for text in texts(report, "note") if "gaze samples" in text]
     assert outside == [
-        f"1 of 2 gaze samples lie outside the frame and are held at its edge, first at 0.06 s of {names[0]!r}"
+        "1 of 2 gaze samples lie outside the frame and are held at its edge, first at 0.06 s of "
+        f"{names[0]!r} (P01-R01-Pizza.txt, line 3)"
     ]  # fmt: skip
