@@ -9,7 +9,7 @@ import click
 
 from ego.commands._request import store_option
 from ego.commands._spelling import fields
-from ego.errors import BrokenEntry, NotExtracted
+from ego.errors import BadRequest, BrokenEntry, NotExtracted
 from ego.report.text import bars, columns, one_line, size
 
 if TYPE_CHECKING:
@@ -69,10 +69,19 @@ def command(
             click.echo()
         tracks += drawn
     if picture is not None:
-        from ego.report.timeline import draw
-
-        draw(tracks, video, picture)
+        _draw(tracks, video, picture)
     context.exit(SOME_BROKEN if broken else 0)
+
+
+def _draw(tracks: "list[Track]", video: str, picture: Path) -> None:
+    from ego.report.timeline import draw
+
+    try:
+        draw(tracks, video, picture)
+    except (OSError, ValueError) as error:  # Pillow knows a format by the file's ending
+        raise BadRequest(
+            f"the picture cannot be written to {picture}: {error}; name a .png in a folder of yours"
+        ) from error
 
 
 def _entries(store: "FeatureStore", video: str, names: tuple[str, ...]) -> "Iterator[FeatureKey | BrokenEntry]":

@@ -51,6 +51,12 @@ def test_the_picture_shows_each_row_in_its_own_seconds(run: Run, store: Path, tm
     assert 20 <= len(changes) <= 23  # 24 rows of their own colour; the extremes share one
 
 
+def test_a_picture_that_cannot_be_written_is_a_bad_request(run: Run, store: Path, tmp_path: Path) -> None:
+    done = run("show", "--store", store, "a", "--picture", tmp_path / "nowhere" / "a.png")
+    assert done.exit_code == 2
+    assert f"the picture cannot be written to {tmp_path}/nowhere/a.png: No such file" in done.stderr
+
+
 def test_an_unknown_video_is_a_bad_request_that_names_those_there_are(run: Run, store: Path) -> None:
     done = run("show", "--store", store, "nothing-like-it")
     assert done.exit_code == 2

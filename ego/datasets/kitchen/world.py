@@ -75,8 +75,11 @@ def begin(world: World, root: Path) -> None:
         return
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise BadRequest(f"{root} is not empty and no world of ego synth; draw into a new folder")
-    root.mkdir(parents=True, exist_ok=True)
-    written(root / STAMP, json.dumps(stamp, indent=1) + "\n")
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        written(root / STAMP, json.dumps(stamp, indent=1) + "\n")
+    except OSError as error:
+        raise BadRequest(f"{root} cannot be written: {error.strerror}; draw into a folder of your own") from error
 
 
 def done(world: World, index: int, root: Path) -> bool:

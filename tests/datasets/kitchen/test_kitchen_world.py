@@ -187,6 +187,9 @@ def test_a_strangers_folder_and_another_world_are_refused(tmp_path: Path, world:
     code, words = synth("--out", str(world), "--videos", "1", "--seed", "8")
     assert code == 2
     assert "another world" in words
+    code, words = synth("--out", str(tmp_path / "mine.txt" / "world"), "--videos", "1")
+    assert code == 2
+    assert "cannot be written" in words
     assert (tmp_path / "mine.txt").read_text() == "mine"
 
 
