@@ -78,10 +78,8 @@ def _draw(tracks: "list[Track]", video: str, picture: Path) -> None:
 
     try:
         draw(tracks, video, picture)
-    except (OSError, ValueError) as error:  # Pillow knows a format by the file's ending
-        raise BadRequest(
-            f"the picture cannot be written to {picture}: {error}; name a .png in a folder of yours"
-        ) from error
+    except OSError as error:
+        raise BadRequest(f"the picture cannot be written to {picture}: {error.strerror}; name another file") from error
 
 
 def _entries(store: "FeatureStore", video: str, names: tuple[str, ...]) -> "Iterator[FeatureKey | BrokenEntry]":
