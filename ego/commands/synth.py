@@ -4,11 +4,13 @@ import json
 import os
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ego.commands._progress import Bar
 from ego.errors import BadRequest
 
 LAYOUTS = ("folder", "gtea61", "egtea", "epic55", "epic100", "ego4d")
@@ -58,8 +60,9 @@ def kitchen(
     begin(world, root)
     missing = [index for index in range(videos) if not done(world, index, root)]
     began, frames = time.monotonic(), round(seconds * world.order(0).fps)
-    with _Bar(len(missing), frames, quiet) as bar:
-        draw_all(world, missing, root, workers or len(os.sched_getaffinity(0)), bar.report)
+    with Bar(quiet=quiet) as bar:
+        report = _counted(bar, len(missing), frames)
+        draw_all(world, missing, root, workers or len(os.sched_getaffinity(0)), report)
     records = finish(world, videos, root)
     wall = time.monotonic() - began
     actions = sum(len(one["actions"]) for one in records)
@@ -87,35 +90,12 @@ def _pixels(size: str | None) -> tuple[int, int] | None:
     return int(match[1]), int(match[2])
 
 
-class _Bar:
-    """How many frames of all videos are drawn, how fast, how long still."""
+def _counted(bar: Bar, videos: int, frames: int) -> Callable[[dict[str, Any]], None]:
+    """Takes in what workers say of their videos, and tells the bar how many frames of all are drawn."""
+    done: dict[int, int] = {}
 
-    def __init__(self, videos: int, frames: int, quiet: bool) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    def report(news: dict[str, Any]) -> None:
+        done[news["index"]] = frames if "name" in news else news["frames"]
+        bar.counting("drawing frame", sum(done.values()), videos * frames)
 
-        console = Console(stderr=True)
-        self._bar = Progress(
-            TextColumn("drawing"), BarColumn(bar_width=None), TextColumn("{task.fields[words]}"),
-            TimeRemainingColumn(compact=True), TextColumn("left"),
-            console=console, transient=True, disable=quiet or not console.is_terminal,
-        )  # fmt: skip
-        self._videos, self._frames, self._done = videos, frames, dict[int, int]()
-        self._ended, self._began = 0, time.monotonic()
-        self._task = self._bar.add_task("", total=max(1, videos * frames), words="")
-
-    def __enter__(self) -> "_Bar":
-        self._bar.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._bar.stop()
-
-    def report(self, news: dict[str, Any]) -> None:
-        """Takes in what a worker says."""
-        self._ended += "name" in news
-        self._done[news["index"]] = self._frames if "name" in news else news["frames"]
-        total = sum(self._done.values())
-        rate = total / max(time.monotonic() - self._began, 1e-6)
-        words = f"{self._ended}/{self._videos} videos  {rate:.0f} frames/s"
-        self._bar.update(self._task, completed=total, words=words)
+    return report

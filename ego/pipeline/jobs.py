@@ -1,4 +1,4 @@
-"""What there is to do: which extractors each video misses, told from one listing of the store."""
+"""What there is to do: which extractors each video misses, told from which entries the store holds."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -89,7 +89,7 @@ def work(
     store: FeatureStore,
     readings: Readings | None = None,
 ) -> list[Job]:
-    """The jobs that remain, longest video first: one listing of the store, no entry opened.
+    """The jobs that remain, longest video first: one look at each entry of the store, none opened.
 
     Bytes that lie under several paths are done once. Two extractors with one digest are one.
     """
