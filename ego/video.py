@@ -75,11 +75,24 @@ class Signal(Spec):
 
 
 @dataclass(frozen=True)
+class Sound(Spec):
+    """A need for the sound track: one channel (the mean of all), `rate` samples a second, float32 in [-1, 1]."""
+
+    rate: int = 16_000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.rate < 1:
+            raise BadRequest(f"got a rate of {self.rate} for sound, expected at least 1 sample a second")
+
+
+@dataclass(frozen=True)
 class Array(Spec):
     """What one row of a stored array is: its shape, how it is stored and what it means.
 
-    `scale` turns the stored numbers into real ones (stored * scale); `box` is the part of the frame
-    a map shows; `compress` allows zstd inside the checksum, for flow and maps.
+    Sides of 0 at the end of a shape are the height and width of the extractor's picture, which only the
+    video tells (`sized`). `scale` turns the stored numbers into real ones (stored * scale); `box` is the part
+    of the frame a map shows; `compress` allows zstd inside the checksum, for flow and maps.
     """
 
     shape: tuple[int, ...] = ()
@@ -88,6 +101,22 @@ class Array(Spec):
     scale: float = 1.0
     box: tuple[float, float, float, float] = WHOLE
     compress: bool = False
+
+    @property
+    def free(self) -> bool:
+        """Whether its height and width are those of a picture that only the video tells."""
+        return 0 in self.shape
+
+    def sized(self, height: int, width: int) -> "Array":
+        """This array for pictures of `height` x `width` pixels: its free sides filled in."""
+        return replace(self, shape=(*self.shape[:-2], height, width)) if self.free else self
+
+    def real(self, stored: NDArray[Any]) -> NDArray[Any]:
+        """Stored numbers as what they mean: float32 for floats and scaled integers, others as they are."""
+        if self.scale == 1.0 and stored.dtype.kind != "f":
+            return stored
+        wide = stored.astype(np.float32)
+        return wide if self.scale == 1.0 else wide * np.float32(self.scale)
 
     def cast(self, values: NDArray[Any]) -> NDArray[Any]:
         """`values` as they are stored: divided by `scale`, rounded for integers, in `dtype`.

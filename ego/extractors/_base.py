@@ -7,7 +7,7 @@ is `mean_rgb`.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,7 +18,7 @@ from ego.errors import BadRequest
 from ego.extractors._published import WeightFile
 from ego.sampling import Window
 from ego.spec import Spec, Weights
-from ego.video import WHOLE, Array, Box, Picture, Signal
+from ego.video import WHOLE, Array, Box, Picture, Reading, Signal, Sound
 
 if TYPE_CHECKING:  # a spec is light: torch comes when `build` is called
     from torch import nn
@@ -52,8 +52,8 @@ class Extractor(Spec, ABC):
         return dict(table)
 
     @abstractmethod
-    def needs(self) -> "Mapping[str, Picture | Signal | Extractor]":
-        """All it is shown, by name."""
+    def needs(self) -> "Mapping[str, Picture | Sound | Signal | Extractor]":
+        """All it is shown, by name. An `Extractor` is held: its rows are read or computed once for all who hold it."""
 
     @abstractmethod
     def rows(self, files: Files) -> dict[str, Array]:
@@ -73,10 +73,13 @@ class Network(Extractor, ABC):
 
     @abstractmethod
     def build(self, files: Files) -> "nn.Module":
-        """The module in eval mode: forward(**needs), each (B, T, H, W, 3) uint8 -> {array: (B, *shape)}.
+        """The module in eval mode: forward(**needs) -> {array: (B, *shape)}.
 
-        Crops, scaling, normalisation and precision are inside it. It may be called from several
-        threads at once.
+        A picture is (B, T, H, W, 3) uint8. Sound is (B, samples) float32, the row's own seconds. A held
+        extractor gives its `feature` under the need's name, any other array as `<need>_<array>`, as real
+        numbers: (B, *shape), row beside row, where both have the same window; else (B, T, *shape), for
+        each frame the last row that begins with it or before it. Crops, scaling, normalisation and
+        precision are inside the module. It may be called from several threads at once.
         """
 
     def tail(self, tap: str, files: Files) -> "nn.Module":
@@ -88,21 +91,12 @@ class Network(Extractor, ABC):
 
 
 @dataclass(frozen=True)
-class Block:
-    """Consecutive frames for a tracker: one row of its window each.
-
-    `pictures` holds (n, H, W, 3) uint8 by need; `time` is (n, 3) start, centre, stop in seconds and
-    `source` (n, 4) first and last frame and their integer timestamps.
-    """
-
-    pictures: Mapping[str, NDArray[np.uint8]]
-    time: NDArray[np.float64]
-    source: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
 class Rows:
-    """Finished rows, in time order: named arrays of n rows each, and their `time` and `source`."""
+    """Finished rows, in time order: named arrays of n rows each, and their `time` and `source`.
+
+    `time` is (n, 3) start, centre, stop in seconds and `source` (n, 4) first and last frame and their
+    integer timestamps.
+    """
 
     arrays: Mapping[str, NDArray[Any]]
     time: NDArray[np.float64]
@@ -110,12 +104,36 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class Block:
+    """Consecutive frames for a tracker: one row of its window each.
+
+    `pictures` holds (n, H, W, 3) uint8 by need; `time` and `source` are as in `Rows`. `held` are the rows
+    of each extractor it holds that end with these frames, as real numbers: none is missing, none comes twice.
+    """
+
+    pictures: Mapping[str, NDArray[np.uint8]]
+    time: NDArray[np.float64]
+    source: NDArray[np.int64]
+    held: Mapping[str, Rows] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a tracker knows of its video besides the frames: its signals by need, and its upright frame in pixels."""
+
+    signals: Mapping[str, Reading]
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
 class Tracker(Extractor, ABC):
     """Stateful: follows one video's frames in order; its window takes one frame a row."""
 
     lag_seconds: ClassVar[float | None] = 0.0
-    """How late after its frames a row may come; None: only when the video has ended."""
+    """How late after its frames a row may come. 0: all that ends with a block is given before the next block is
+    asked for; above: rows come in the order of the frames, one each; None: only when the video has ended."""
 
     @abstractmethod
-    def follow(self, blocks: Iterator[Block], files: Files, device: str) -> Iterator[Rows]:
-        """The rows of one video, as its blocks come."""
+    def follow(self, blocks: Iterator[Block], beside: Beside, files: Files, device: str) -> Iterator[Rows]:
+        """The rows of one video, as its blocks come. A signal it needs that is not there: it is not asked at all."""

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from ego.cache.store import FeatureStore
-from ego.extractors._base import Block, Extractor, Files, Network, Rows, Tracker
+from ego.extractors._base import Beside, Block, Extractor, Files, Network, Rows, Tracker
 from ego.media.decode import Frame, Look
 from ego.pipeline.jobs import Job, Outcome, pictures_of, spans_of
 from ego.pipeline.lanes import Lane, Pixels
 from ego.pipeline.staged import Staged, check_unchanged, remember
 from ego.sampling import GridCutter, Row, SpanCutter, cutter
-from ego.video import Picture, slack_seconds
+from ego.video import Picture, Signal, slack_seconds
 
 BLOCK_BYTES = 16 * 2**20
 
@@ -49,6 +49,16 @@ class Ride:
             elif isinstance(extractor, Tracker):
                 self._riders.append(TrackerRider(self, extractor, cut, give, files, device))
                 self._entries[extractor.digest] = Staged(extractor, extractor.rows(files))
+
+    def beside(self, extractor: Extractor) -> Beside:
+        """What an extractor knows of this video besides its frames."""
+        header, readings = self.job.video.header, self.job.readings
+        signals = {
+            name: readings[need.kind]
+            for name, need in extractor.needs().items()
+            if isinstance(need, Signal) and need.kind in readings
+        }
+        return Beside(signals, header.width if header else 0, header.height if header else 0)
 
     @property
     def looks(self) -> list[Look]:
@@ -263,7 +273,7 @@ class TrackerRider:
 
     def _follow(self, blocks: Iterator[Block], files: Files, device: str) -> None:
         try:
-            for rows in self._tracker.follow(blocks, files, device):
+            for rows in self._tracker.follow(blocks, self._ride.beside(self._tracker), files, device):
                 arrays = {name: array.cast(np.asarray(rows.arrays[name])) for name, array in self._arrays.items()}
                 self._give(Tracked(self._ride, self._tracker, Rows(arrays, rows.time, rows.source)))
         except Stopped:

@@ -8,7 +8,7 @@ import numpy as np
 import readable
 import torch
 
-from ego.extractors._base import Block, Files, Network, Rows, Tracker
+from ego.extractors._base import Beside, Block, Files, Network, Rows, Tracker
 from ego.sampling import Window
 from ego.video import Array, Picture
 
@@ -58,7 +58,7 @@ class Walk(Tracker):
     def rows(self, files: Files) -> dict[str, Array]:
         return {"feature": Array((2,), "int16", scale=0.5)}
 
-    def follow(self, blocks: Iterator[Block], files: Files, device: str) -> Iterator[Rows]:
+    def follow(self, blocks: Iterator[Block], beside: Beside, files: Files, device: str) -> Iterator[Rows]:
         before = -1
         for block in blocks:
             numbers = [_number(picture) for picture in block.pictures["frames"]]
