@@ -48,6 +48,9 @@ SAMPLES = {
     ],
     "log_mel": ["", 'front = "vggish"\nwindow = { frames = 39, stride = 39, fps = 40.0 }'],
     "mfcc": ["", "loudness = 0.0\nwindow = { frames = 25, stride = 5, fps = 25.0 }"],
+    "gaze": [""],
+    "gaze_heatmap": ["grid = 14\ngaze = { name = 'gaze', label = 'nearest' }"],
+    "gaze_prior": ["hand_weight = 0.5"],
     "sound": ["", "window = { frames = 1, fps = 4.0 }"],
 }
 EVERY = [(name, place) for name, tables in SAMPLES.items() for place in range(len(tables))]
