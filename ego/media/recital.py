@@ -31,9 +31,6 @@ MARGIN_SECONDS = 1
 WARM_SECONDS = 1
 """How far before the first sample asked for decoding begins, since codecs look back."""
 
-CORRUPT_LIMIT = 0.01
-"""The share of corrupt packets above which a sound track is refused."""
-
 BLOCK, SLOTS = 16384, 16
 GAP_SECONDS, DRIFT_SECONDS = 0.02, 0.001
 
@@ -51,7 +48,6 @@ def recite(request: Message, wire: Wire, ring: Ring, beat: Beat) -> Message:
                 slot = _acquire(free, wire)
                 ring.views(slot)[0][: len(piece)] = piece
                 wire.send({"is": "sound", "slot": slot, "first": first + start, "count": len(piece), **track.tally})
-        track.check()
         return {"is": "end", "ends_at": track.ends_at, **track.tally}
 
 
@@ -96,14 +92,6 @@ class Track:
         if self._cut_short:
             return None
         return -math.inf if self._row is None else self._row.ends_at
-
-    def check(self) -> None:
-        """Raises BadVideo where too much of the sound could not be used."""
-        if self._corrupt > CORRUPT_LIMIT * self._packets:
-            raise BadVideo(
-                f"the sound of {name_of(self._path)} is damaged: {self._corrupt} of {self._packets} packets are "
-                f"corrupt, at most {CORRUPT_LIMIT:.0%} are accepted"
-            )
 
     def blocks(self) -> Iterator[tuple[int, Samples]]:
         """(place, samples) at the rate asked for, without gaps; place 0 is second 0 of the container's clock."""

@@ -169,13 +169,8 @@ class SoundReader:
     def finish(self) -> Heard:
         """How the sound was decoded so far; BadVideo where too much of it could not be used. Closes."""
         self.close()
-        packets, corrupt = self._facts["packets"], self._facts["corrupt"]
-        if corrupt > CORRUPT_LIMIT * packets:
-            raise BadVideo(
-                f"the sound of {self._video.name!r} is damaged: {corrupt} of {packets} packets are corrupt, "
-                f"at most {CORRUPT_LIMIT:.0%} are accepted"
-            )
-        return Heard(self._facts.get("starts_at"), self.ends_at, packets, corrupt)
+        self._check()
+        return Heard(self._facts.get("starts_at"), self.ends_at, self._facts["packets"], self._facts["corrupt"])
 
     def close(self) -> None:
         """Lets go of the child program; it may be asked for the next video."""
@@ -193,6 +188,7 @@ class SoundReader:
             self._facts |= {name: value for name, value in message.items() if name not in ("is", "slot")}
             if message["is"] == "end":
                 self._ended = True
+                self._check()
                 return
             samples = self._decoder.copy(self._child, self._video, message)
             self._held.append((message["first"], samples))
@@ -214,6 +210,15 @@ class SoundReader:
             if low < high:
                 row[low - first : high - first] = samples[low - place : high - place]
         return row
+
+    def _check(self) -> None:
+        """Refuses a track of which too much could not be used."""
+        packets, corrupt = self._facts["packets"], self._facts["corrupt"]
+        if corrupt > CORRUPT_LIMIT * packets:
+            raise BadVideo(
+                f"the sound of {self._video.name!r} is damaged: {corrupt} of {packets} packets are corrupt, "
+                f"at most {CORRUPT_LIMIT:.0%} are accepted"
+            )
 
     def _short(self, stop: float) -> BadVideo:
         """The refusal of a track that ends too early."""
