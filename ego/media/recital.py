@@ -96,7 +96,7 @@ class Track:
     def blocks(self) -> Iterator[tuple[int, Samples]]:
         """(place, samples) at the rate asked for, without gaps; place 0 is second 0 of the container's clock."""
         place: int | None = None
-        for laid, last in self._laid():
+        for laid, last in gathered(self._laid()):
             if place is None:
                 assert self._row is not None
                 place = self._row.second * self._rate
@@ -123,8 +123,8 @@ class Track:
                     return itertools.chain([first], found)
         return packets(self._container, self._stream, self._path)
 
-    def _laid(self) -> Iterator[tuple[Samples, bool]]:
-        """One channel at the track's own rate, without gaps; the last piece is empty and says so."""
+    def _laid(self) -> Iterator[Samples]:
+        """One channel at the track's own rate, without gaps."""
         for packet in self._found():
             self._beat()
             self._packets += packet.size > 0
@@ -144,10 +144,7 @@ class Track:
                         f"the sound of {name_of(self._path)} changes its rate from {self._row.rate} to "
                         f"{frame.sample_rate} Hz, expected one rate"
                     )
-                for piece in self._row.lay(self._finite(one_channel(frame)), self._seconds(frame), self._path):
-                    yield piece, False
-        if self._row is not None:
-            yield np.empty(0, np.float32), True
+                yield from self._row.lay(self._finite(one_channel(frame)), self._seconds(frame), self._path)
 
     def _finite(self, samples: Samples) -> Samples:
         if np.isfinite(samples).all():
@@ -157,6 +154,18 @@ class Track:
 
     def _seconds(self, frame: AudioFrame) -> Fraction | None:
         return None if frame.pts is None else frame.pts * (frame.time_base or self._base)
+
+
+def gathered(pieces: Iterator[Samples]) -> Iterator[tuple[Samples, bool]]:
+    """Short pieces as long ones, each with whether it is the last: every step on the way costs the same for both."""
+    waiting: list[Samples] = []
+    for piece in pieces:
+        if sum(map(len, waiting)) >= BLOCK:
+            yield np.concatenate(waiting), False
+            waiting = []
+        waiting.append(piece)
+    if waiting:
+        yield np.concatenate(waiting), True
 
 
 class Row:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ego.errors import BadVideo
-from ego.media.recital import Resampler, Row, one_channel
+from ego.media.recital import BLOCK, Resampler, Row, gathered, one_channel
 
 RATE = 48_000
 PIECE = 960  # 20 ms
@@ -102,3 +102,12 @@ def test_resampling_keeps_the_length_and_the_place(rate: int) -> None:
     found = np.concatenate(made + resampler.finish())
     assert len(found) == 48_000
     assert found.argmax() == 20_000
+
+
+@pytest.mark.parametrize("length", [1, 1024, BLOCK, 3 * BLOCK])
+def test_gathering_loses_nothing_and_says_which_is_the_last(length: int) -> None:
+    found = list(gathered(ramp(k * length, length) for k in range(40)))
+    assert np.array_equal(np.concatenate([piece for piece, _ in found]), ramp(0, 40 * length))
+    assert [last for _, last in found] == [False] * (len(found) - 1) + [True]
+    assert all(len(piece) >= BLOCK for piece, last in found if not last)
+    assert list(gathered(iter([]))) == []
