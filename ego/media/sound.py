@@ -118,7 +118,7 @@ class SoundReader:
         self._keep = math.ceil(keep_seconds * rate)
         self._held: deque[tuple[int, Samples]] = deque()  # (place of the first, samples), without gaps
         self._next: int | None = None  # the place after the last sample held
-        self._forgotten = False
+        self._floor = -(1 << 62)  # the place before which nothing is held any more
         self._latest = -(1 << 62)
         self._facts: Message = {"packets": 0, "corrupt": 0}
         self._ended = False
@@ -198,11 +198,11 @@ class SoundReader:
     def _forget(self) -> None:
         """Drops what lies too far behind the latest start to be asked for again."""
         while self._held and self._held[0][0] + len(self._held[0][1]) < self._latest - self._keep:
-            self._held.popleft()
-            self._forgotten = True
+            place, samples = self._held.popleft()
+            self._floor = place + len(samples)
 
     def _cut(self, first: int, count: int) -> Samples:
-        if self._forgotten and self._held and first < self._held[0][0]:
+        if first < self._floor:
             raise RuntimeError(f"sound from {first / self._rate:g} s is asked for after it was let go of")
         row = np.zeros(count, np.float32)
         for place, samples in self._held:

@@ -246,6 +246,9 @@ def test_going_back_is_bounded(tmp_path: Path, ears: SoundDecoder) -> None:
         assert reader.take(26.0, RATE) is not None
         with pytest.raises(RuntimeError, match="let go"):
             reader.take(1.0, RATE)
+        reader.take(60.0, RATE, 40.0)
+        with pytest.raises(RuntimeError, match="let go"):
+            reader.take(30.0, RATE)
 
 
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])
