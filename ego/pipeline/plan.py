@@ -13,7 +13,8 @@ from ego.cache.store import FeatureStore
 from ego.errors import BadVideo
 from ego.extractors._base import Extractor, Files
 from ego.pipeline.extract import extract
-from ego.pipeline.jobs import Job, Outcome, spans_of
+from ego.pipeline.jobs import Job, Outcome
+from ego.pipeline.needs import frame_size, spans_of
 from ego.video import Array
 
 PROBE_SECONDS = 4.0
@@ -56,7 +57,8 @@ def plan(jobs: Sequence[Job], files: Files, *, probe: bool = True, **settings: A
             name = called[extractor.digest]
             before = shares.get(name, Share(0, 0, 0, 0))
             rows = expected_rows(job, extractor)
-            arrays = extractor.rows(files)
+            sides = frame_size(extractor, job.video.header)
+            arrays = {own: array.sized(*sides) for own, array in extractor.rows(files).items()}
             shares[name] = Share(
                 before.videos + 1,
                 before.rows + rows,
