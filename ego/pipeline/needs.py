@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ego.errors import BadRequest
 from ego.extractors._base import Extractor, Network, Tracker
+from ego.sampling import Window
 from ego.video import Header, Picture, Reading, Signal, Sound
 
 Need = TypeVar("Need", Picture, Sound, Signal)
@@ -21,6 +22,12 @@ def pictures_of(extractor: Extractor) -> dict[str, Picture]:
 def sounds_of(extractor: Extractor) -> dict[str, Sound]:
     """The sound an extractor asks for, by the name it knows it by."""
     return _of(extractor, Sound)
+
+
+def samples_of(window: Window, sound: Sound) -> int:
+    """How many samples of sound a row of a window with a rate is shown: those of its ticks."""
+    assert window.fps is not None
+    return round(window.span / window.fps * sound.rate)
 
 
 def held_by(extractor: Extractor) -> dict[str, Extractor]:

@@ -11,6 +11,7 @@ from ego.media.decode import Frame, Look
 from ego.pipeline.inbox import Inbox, Seen, Source, Stored, Stream, ahead_of, barrier_of
 from ego.pipeline.jobs import Job, Outcome, State
 from ego.pipeline.lanes import Lane, Pixels
+from ego.pipeline.listening import Listener
 from ego.pipeline.needs import held_by, pictures_of, spans_of, why_absent
 from ego.pipeline.riders import Give, HoldingRider, NetworkRider, ThreadRider, TrackerRider
 from ego.pipeline.staged import Staged, check_unchanged, remember
@@ -37,9 +38,10 @@ class Ride:
         device: str,
         give: Give,
         nudge: Callable[[], None],
+        listener: Listener,
         scratch: FeatureStore | None = None,
     ) -> None:
-        self.job, self.nudge = job, nudge
+        self.job, self.nudge, self._listener = job, nudge, listener
         self._keeping: dict[str, FeatureStore | None] = {one.digest: scratch for one in job.lent}
         self._keeping |= {one.digest: store for one in job.extractors}
         self.failed: str | None = None
@@ -126,7 +128,7 @@ class Ride:
         return [
             Look(picture, rider.extractor.window, spans_of(rider.extractor, self.job.readings))
             for rider in self._riders
-            for picture in pictures_of(rider.extractor).values()
+            for picture in rider.pictures.values()
         ]
 
     @property
@@ -161,9 +163,16 @@ class Ride:
             rider.hand_on(self._part, self._stop, counts, last)
         self._part, self._gathered_frames = self._part + 1, 0
 
-    def seen(self, pictures: Mapping[str, Picture], row: Row) -> Seen:
-        """A row with the pictures it sees, in order."""
-        shown = {need: [self._pixels[picture][index] for index in row.frames] for need, picture in pictures.items()}
+    def seen(self, rider: NetworkRider | ThreadRider, row: Row) -> Seen | None:
+        """A row with the pictures its rider sees, in order, and its sound; None where that has ended before it."""
+        shown: dict[str, Any] = {
+            need: [self._pixels[picture][index] for index in row.frames] for need, picture in rider.pictures.items()
+        }
+        for need, sound in rider.sounds.items():
+            heard = self._listener.take(self.job.video, row, rider.extractor.window, sound)
+            if heard is None:
+                return None
+            shown[need] = heard
         first, last = row.frames[0], row.frames[-1]
         return Seen(row, (first, last, self._pts[first], self._pts[last]), shown)
 

@@ -18,7 +18,7 @@ from ego.extractors._base import Block, Extractor, Files, Rows, Tracker
 from ego.pipeline.inbox import Abandoned, Inbox, Part, Seen
 from ego.pipeline.lanes import Lane
 from ego.pipeline.matches import EachFrame, Match, RowByRow
-from ego.pipeline.needs import held_by, pictures_of, stands_beside
+from ego.pipeline.needs import held_by, pictures_of, sounds_of, stands_beside
 from ego.sampling import GridCutter, Row, SpanCutter
 
 if TYPE_CHECKING:
@@ -60,17 +60,18 @@ class NetworkRider:
 
     def __init__(self, ride: "Ride", lane: Lane, cut: Cutter, give: Give) -> None:
         self.extractor, self.cut = lane.extractor, cut
-        self.pictures = pictures_of(lane.extractor)
+        self.pictures, self.sounds = pictures_of(lane.extractor), sounds_of(lane.extractor)
         self.count = 0
         self._ride, self._lane, self._give = ride, lane, give
 
     def emit(self, rows: list[Row]) -> None:
         """Gathers what each row is shown into the lane's batch."""
         for row in rows:
-            seen = self._ride.seen(self.pictures, row)
-            self.count += 1
-            self._ride.expect(self.extractor, 1)
-            self._lane.add(self._ride, seen.row, seen.source, seen.shown, self._give)
+            seen = self._ride.seen(self, row)
+            if seen is not None:
+                self.count += 1
+                self._ride.expect(self.extractor, 1)
+                self._lane.add(self._ride, seen.row, seen.source, seen.shown, self._give)
 
     def hand_on(self, number: int, stop: float, counts: Mapping[str, int], last: bool) -> None:
         """Nothing: windows wait for nobody, the open batch for the next video's."""
@@ -84,7 +85,7 @@ class ThreadRider(ABC):
 
     def __init__(self, ride: "Ride", extractor: Extractor, cut: Cutter, inbox: Inbox, give: Give) -> None:
         self.extractor, self.cut, self.inbox = extractor, cut, inbox
-        self.pictures = pictures_of(extractor)
+        self.pictures, self.sounds = pictures_of(extractor), sounds_of(extractor)
         self.count = self.gathered_bytes = 0
         self._ride, self._give = ride, give
         self._rows: list[Seen] = []
@@ -97,9 +98,10 @@ class ThreadRider(ABC):
     def emit(self, rows: list[Row]) -> None:
         """Keeps each row and what it is shown until the part is handed on."""
         for row in rows:
-            seen = self._ride.seen(self.pictures, row)
-            self._rows.append(seen)
-            self.gathered_bytes += sum(pixels.nbytes for shown in seen.shown.values() for pixels in shown)
+            seen = self._ride.seen(self, row)
+            if seen is not None:
+                self._rows.append(seen)
+                self.gathered_bytes += sum(pixels.nbytes for shown in seen.shown.values() for pixels in shown)
 
     def hand_on(self, number: int, stop: float, counts: Mapping[str, int], last: bool) -> None:
         """Puts the part into the inbox; while there is no room, those it waits for are helped on."""

@@ -31,6 +31,7 @@ from ego.media.decode import Choice, Decoded, Decoder
 from ego.pipeline.device import libraries
 from ego.pipeline.jobs import Advance, Job, Outcome
 from ego.pipeline.lanes import Batch, Lane
+from ego.pipeline.listening import Listener
 from ego.pipeline.needs import held_by
 from ego.pipeline.ride import Ride
 from ego.pipeline.riders import PATIENCE_SECONDS, Passed, Stopped, Tracked
@@ -50,6 +51,7 @@ class _Computing:
 class _Ended:
     ride: Ride
     decoded: Decoded | None
+    heard: Mapping[str, Any]
     error: str | None
 
 
@@ -69,7 +71,7 @@ class Run:
     ) -> None:
         self._scratch = scratch
         self._jobs, self._store, self._files, self._lanes, self._device = jobs, store, files, lanes, device
-        self._decoder = Decoder(decoder)
+        self._decoder, self._listener = Decoder(decoder), Listener()
         self._queue: Queue[Any] = Queue(maxsize=2 * workers + 2)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="ego-compute")
         self._stopping = threading.Event()
@@ -100,7 +102,7 @@ class Run:
                 ride.abandon()
 
     def _feed_one(self, job: Job) -> None:
-        ride = Ride(job, self._store, self._lanes, self._files, self._device, self._give, self._nudge, self._scratch)
+        ride = Ride(job, self._store, self._lanes, self._files, self._device, self._give, self._nudge, self._listener, self._scratch)
         self._live.append(ride)
         told = 0.0
         try:
@@ -115,10 +117,12 @@ class Run:
                     self._give(Advance(job.video, frame.stop - (job.video.part or (0.0,))[0]))
                     self._settle_down(RIDES_AT_ONCE)
             ride.finish()
-            self._give(_Ended(ride, self._decoder.decoded if ride.sees_frames else None, None))
+            decoded = self._decoder.decoded if ride.sees_frames else None
+            self._give(_Ended(ride, decoded, self._listener.finish(), None))
         except BadVideo as error:
+            self._listener.leave()
             ride.abandon()
-            self._give(_Ended(ride, None, str(error)))
+            self._give(_Ended(ride, None, {}, str(error)))
 
     def _settle_down(self, rides: int) -> None:
         """Helps rides that still follow to their end until fewer than `rides` are left.
@@ -188,7 +192,7 @@ class Run:
             yield from self._settle(item.ride)
         else:
             item.ride.end(item.error)
-            self._about[id(item.ride)] = about_run(item.decoded, self._device, item.ride.job.video)
+            self._about[id(item.ride)] = about_run(item.decoded, self._device, item.ride.job.video, item.heard)
             yield from self._settle(item.ride)
 
     def _add(self, ride: Ride, extractor: Extractor, rows: Rows) -> None:
@@ -223,6 +227,7 @@ class Run:
                 continue
         self._pool.shutdown(cancel_futures=True)
         self._decoder.close()
+        self._listener.close()
         for ride in self._rides.values():
             ride.discard()
 
@@ -233,7 +238,9 @@ def _awaited(jobs: Sequence[Job], lanes: Mapping[str, Lane]) -> list[str]:
     return sorted(held & set(lanes))
 
 
-def about_run(decoded: Decoded | None, device: str, video: Video) -> dict[str, Any]:
+def about_run(
+    decoded: Decoded | None, device: str, video: Video, heard: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The facts of a run that a marker keeps beside its key: decoder, libraries, device, date."""
     facts: dict[str, Any] = {
         "ego": ego.__version__,
@@ -244,6 +251,8 @@ def about_run(decoded: Decoded | None, device: str, video: Video) -> dict[str, A
     }
     if video.part is not None:
         facts["part_seconds"] = list(video.part)
+    if heard:
+        facts["heard"] = dict(heard)
     if decoded is not None:
         facts["time_base"] = str(decoded.time_base)
         facts["decoded"] = {
