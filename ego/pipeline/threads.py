@@ -102,7 +102,17 @@ class Run:
                 ride.abandon()
 
     def _feed_one(self, job: Job) -> None:
-        ride = Ride(job, self._store, self._lanes, self._files, self._device, self._give, self._nudge, self._listener, self._scratch)
+        ride = Ride(
+            job,
+            self._store,
+            self._lanes,
+            self._files,
+            self._device,
+            self._give,
+            self._nudge,
+            self._listener,
+            self._scratch,
+        )
         self._live.append(ride)
         told = 0.0
         try:
