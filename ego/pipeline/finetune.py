@@ -33,7 +33,8 @@ def finetune(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterat
     """Trains the recipe's head together with the networks it reads, fold by fold; last the finished run.
 
     Every network with parameters that the head reads and that sees pictures alone runs live on decoded
-    windows; whatever else it reads comes from the store. First each stored entry of a live network is held against what it
+    windows; whatever else it reads comes from the store. First each stored entry of a live network is held
+    against what it
     computes now (`Parity`). The windows of all clips are held in memory.
     """
     head = head_of(recipe)
