@@ -48,6 +48,20 @@ class TVL1Engine(nn.Module):
         return tvl1.flow(shades[:, 0], shades[:, 1], self._constants)
 
 
+class RAFTEngine(nn.Module):
+    """A network of two pictures in colour."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        """(B, 2, H, W, 3) uint8 -> (B, 2, H, W)."""
+        colours = frames.permute(1, 0, 4, 2, 3).float()
+        found: torch.Tensor = self.model(colours[0], colours[1])
+        return found
+
+
 class OpenCVEngine(nn.Module):
     """A method of OpenCV, in one thread, made anew for each batch: its objects keep state and must not be shared."""
 
