@@ -15,6 +15,7 @@ LEFT_HAND, RIGHT_HAND, POINT, TINT = (255, 214, 60), (90, 220, 255), (70, 255, 1
 PALETTE: tuple[Colour, ...] = (
     (255, 99, 71), (64, 190, 255), (255, 215, 0), (124, 252, 0), (218, 112, 214), (255, 165, 0), (0, 206, 209),
 )  # fmt: skip
+MOST_TRAILS = 600
 DIMMED = 0.45
 FLOW_SHARE = 0.03  # of the picture's width: a step so long has the full colour
 
@@ -122,14 +123,15 @@ def _hand_points(picture: Pixels, points: NDArray[np.float32], layer: Layer) -> 
 
 
 def _trails(picture: Pixels, tracks: NDArray[np.float32], time: NDArray[np.float64], seconds: float) -> None:
-    """Each track from its first point to where it is now."""
+    """Each track from its first point to where it is now; of very many an even choice."""
     steps = tracks.shape[1]
-    for points, (start, _, stop) in zip(tracks, time, strict=True):
+    chosen = slice(None, None, -(-len(tracks) // MOST_TRAILS))
+    for points, (start, _, stop) in zip(tracks[chosen], time[chosen], strict=True):
         share = (seconds - start) / max(stop - start, 1e-6)
         now = min(steps, max(1, int(share * steps) + 1))
         cv2.polylines(picture, [np.rint(points[:now]).astype(np.int32)], False, POINT, 1, cv2.LINE_AA)
         x, y = points[now - 1]
-        cv2.circle(picture, (round(float(x)), round(float(y))), 2, TINT, -1, cv2.LINE_AA)
+        cv2.circle(picture, (round(float(x)), round(float(y))), 1, TINT, -1, cv2.LINE_AA)
 
 
 def _boxes(picture: Pixels, layer: Layer, seconds: float) -> Pixels:
