@@ -254,13 +254,15 @@ class Resampler:
 
 
 def sound_stream(container: InputContainer, path: str) -> AudioStream:
-    """The sound track FFmpeg thinks best; a file without one, or with one it cannot decode, is a BadVideo."""
-    best = container.streams.best("audio")
-    if not isinstance(best, AudioStream):
+    """The sound track FFmpeg thinks best of those it can decode; a file without one is a BadVideo."""
+    tracks = list(container.streams.audio)
+    if not tracks:
         raise BadVideo(f"{name_of(path)} has no sound track")
-    if best.codec_context is None:
+    known = [track for track in tracks if track.codec_context is not None]
+    if not known:
         raise BadVideo(f"the sound of {name_of(path)} is coded in a way that this FFmpeg has no decoder for")
-    return best
+    best = container.streams.best("audio")
+    return next((track for track in known if best is not None and track.index == best.index), known[0])
 
 
 def one_channel(frame: AudioFrame) -> Samples:
