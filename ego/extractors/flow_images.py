@@ -34,7 +34,7 @@ class FlowImages(PictureRows):
 
     def rows(self, files: Files) -> dict[str, Array]:
         """`feature` (2, height, width): x right, then y down."""
-        return {"feature": flow_array(self.stored, self.bound)}
+        return {"feature": flow_array(self.stored, self.bound, compress=True)}  # of 256 values
 
     def values(self, pictures: NDArray[np.uint8]) -> NDArray[Any]:
         """(n, 2, H, W) pixels."""

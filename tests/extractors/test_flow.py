@@ -52,6 +52,7 @@ def test_defaults(name: str) -> None:
     declared = spec.rows({})["feature"]
     assert (declared.shape, declared.dtype, declared.kind, declared.scale) == ((2, 0, 0), "float16", "flow", 1.0)
     assert declared.sized(240, 427).shape == (2, 240, 427)
+    assert (declared.compress, flow(name, stored="int8").rows({})["feature"].compress) == (False, True)
 
 
 def test_int8_is_cut_at_its_bound_and_keeps_zero() -> None:
