@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ego.errors import BadRequest
+from ego.errors import BadRequest, BadVideo
 from ego.extractors._base import Beside, Block, Files, Rows, Tracker
 from ego.sampling import Window
 from ego.video import Reading, Signal
@@ -20,7 +20,7 @@ SLACK_SECONDS = 0.0005
 
 @dataclass(frozen=True, kw_only=True)
 class PictureRows(Tracker):
-    """One row a picture of a signal; it sees no frame. Pictures of several sizes are a BadRequest."""
+    """One row a picture of a signal; it sees no frame. Pictures of several sizes are a BadVideo."""
 
     kind: ClassVar[str]
     planes: ClassVar[tuple[str, ...]]
@@ -36,7 +36,10 @@ class PictureRows(Tracker):
         """Rows (n, *shape) as real numbers of grey pictures (n, planes, H, W)."""
 
     def follow(self, blocks: Iterator[Block], beside: Beside, files: Files, device: str) -> Iterator[Rows]:
-        """Each row once the frames that it is of have been, the rest at the end; beyond it: BadRequest."""
+        """Each row once the frames that it is of have been; one whose frames are beyond the end: BadVideo.
+
+        Of a part of a video there are the rows that begin within it.
+        """
         reading = beside.signals["images"]
         pictures = Pictures(reading, self.planes)
         done, end = 0, None
@@ -46,9 +49,12 @@ class PictureRows(Tracker):
             for part in pictures.portions(done, ready):
                 yield self._rows(reading, part, pictures.decoded(part))
             done = max(done, ready)
-        if end is not None:
+        if beside.whole and end is not None:
             pictures.check_end(done, end)
-        for part in pictures.portions(done, len(reading.seconds)):
+        within = (
+            len(reading.seconds) if end is None else int(np.searchsorted(reading.seconds[:, 0], end - SLACK_SECONDS))
+        )
+        for part in pictures.portions(done, within):
             yield self._rows(reading, part, pictures.decoded(part))
 
     def _rows(self, reading: Reading, part: slice, pictures: NDArray[np.uint8]) -> Rows:
@@ -87,11 +93,11 @@ class Pictures:
         )
 
     def check_end(self, start: int, end_seconds: float) -> None:
-        """Nothing, or a BadRequest where an item from `start` on begins when the video has ended."""
+        """Nothing, or a BadVideo where an item from `start` on begins when the video has ended."""
         late = np.flatnonzero(self._reading.seconds[start:, 0] >= end_seconds - SLACK_SECONDS)
         if len(late):
             at = start + int(late[0])
-            raise BadRequest(
+            raise BadVideo(
                 f"{self._where(at)} begins at {self._reading.seconds[at, 0]:.3f} s, the video ends at "
                 f"{end_seconds:.3f} s; look whether it belongs to this video, and at the rate of its frames"
             )
@@ -102,10 +108,10 @@ class Pictures:
         data = np.frombuffer(self._reading.encoded[plane][index], np.uint8)
         picture = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None
         if picture is None:
-            raise BadRequest(f"{self._where(index)} (plane {plane}) cannot be read as a picture; replace it")
+            raise BadVideo(f"{self._where(index)} (plane {plane}) cannot be read as a picture; replace it")
         self._size = size = self._size or picture.shape
         if picture.shape != size:
-            raise BadRequest(
+            raise BadVideo(
                 f"{self._where(index)} (plane {plane}) is {picture.shape[1]}x{picture.shape[0]} pixels, those before "
                 f"it are {size[1]}x{size[0]}; expected one size for a video's {self._reading.kind}"
             )

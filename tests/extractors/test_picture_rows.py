@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ego.errors import BadRequest
+from ego.errors import BadRequest, BadVideo
 from ego.extractors import _picture_rows
 from ego.extractors._base import Beside, Block, Rows
 from ego.extractors.flow_images import FlowImages
@@ -44,8 +44,8 @@ def blocks(frames: int, size: int = 3) -> Iterator[Block]:
         yield Block({}, time, np.stack([index] * 4, 1).astype(np.int64))
 
 
-def follow(spec: Any, beside: Reading, frames: int = 6) -> list[Rows]:
-    return list(spec.follow(blocks(frames), Beside({"images": beside}, 64, 48), {}, "cpu"))
+def follow(spec: Any, beside: Reading, frames: int = 6, whole: bool = True) -> list[Rows]:
+    return list(spec.follow(blocks(frames), Beside({"images": beside}, 64, 48, whole), {}, "cpu"))
 
 
 def joined(rows: list[Rows]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
@@ -143,8 +143,13 @@ def spoiled(kind: str) -> tuple[Any, Reading, int]:
     ],
 )
 def test_what_does_not_fit_is_one_sentence(kind: str, message: str) -> None:
-    with pytest.raises(BadRequest, match=message):
+    with pytest.raises((BadVideo, BadRequest), match=message):
         follow(*spoiled(kind))
+
+
+def test_of_a_part_of_a_video_there_are_its_rows() -> None:
+    beside = flow_reading(np.zeros((5, 2, 4, 4)), [[i, i + 1] for i in range(5)])
+    assert joined(follow(FlowImages(), beside, frames=3, whole=False))[2][:, 0].tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize(("make", "field"), [(FlowImages, {"bound": 0.0}), (MapImages, {"threshold": 255})])
