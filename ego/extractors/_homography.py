@@ -83,12 +83,12 @@ def _spread(camera: Camera, eigenvalues: NDArray[np.float32], keep: Pixels | Non
     height, width = eigenvalues.shape
     side = max(1, int(np.ceil(np.sqrt(width * height / camera.most_corners))))
     rows, columns = height // side, width // side
-    cells = eigenvalues[: rows * side, : columns * side].reshape(rows, side, columns, side).swapaxes(1, 2)
-    cells = cells.reshape(rows * columns, side * side)
+    tiles = eigenvalues[: rows * side, : columns * side].reshape(rows, side, columns, side).swapaxes(1, 2)
+    cells = tiles.reshape(rows * columns, side * side)
     best = cells.argmax(axis=1)
     place = np.arange(len(best))
     found = np.stack([place % columns * side + best % side, place // columns * side + best // side], axis=1)
-    return found[cells[place, best] > least].astype(np.float32)
+    return np.asarray(found[cells[place, best] > least], np.float32)
 
 
 def matches(

@@ -32,7 +32,9 @@ class Follower:
         every = sizes(width, height)
         self._levels = every[: spec.scales]
         self._seen = every if self._engine.whole_pyramid else self._levels
-        self._tracks = [Tracks(size, (width / size[0], height / size[1]), spec.length, spec.stride) for size in self._levels]
+        self._tracks = [
+            Tracks(size, (width / size[0], height / size[1]), spec.length, spec.stride) for size in self._levels
+        ]
         self._described = [Described(spec.descriptors, tracks) for tracks in self._tracks]
         self._before: Pyramid | None = None
         self._keep: Pixels | None = None
@@ -92,9 +94,10 @@ class Follower:
         ended = self._tracks[level].end(length)
         # a pixel is its centre: level and picture agree on where that is
         fractions = (ended.points + np.float32(0.5)) / size
-        kept = survives(fractions * np.array(self._levels[0], np.float32), ended.swerve, spec)
+        kept = survives(fractions * np.array(self._levels[0], np.float32), ended.own, spec)
         points = np.pad(fractions[kept], ((0, 0), (0, spec.length - length), (0, 0)), mode="edge")
-        arrays: Arrays = {"points": points, "scale": np.full(len(points), level, np.int8)}
+        own = np.pad(ended.own[kept], ((0, 0), (0, spec.length - length)))
+        arrays: Arrays = {"points": points, "own_pixels": own, "scale": np.full(len(points), level, np.int8)}
         if spec.descriptors:
             arrays |= self._described[level].of(ended.places[kept])
         if "trajectory" in spec.descriptors:
@@ -105,7 +108,8 @@ class Follower:
     def _none(self) -> Arrays:
         spec = self._spec
         empty: Arrays = {name: np.zeros((0, width_of(name, spec.length)), np.float32) for name in spec.descriptors}
-        return {"points": np.zeros((0, spec.length + 1, 2), np.float32), "scale": np.zeros(0, np.int8), **empty}
+        points, own = np.zeros((0, spec.length + 1, 2), np.float32), np.zeros((0, spec.length), np.float32)
+        return {"points": points, "own_pixels": own, "scale": np.zeros(0, np.int8), **empty}
 
 
 def follow(spec: "IDT", blocks: Iterable[Block]) -> Iterator[Rows]:
