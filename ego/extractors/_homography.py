@@ -113,8 +113,6 @@ def matches(
 def _detector(features: str) -> tuple[Any, int]:
     if features == "orb":
         return cv2.ORB_create(1000), cv2.NORM_HAMMING  # type: ignore[attr-defined]
-    if features == "akaze":
-        return cv2.AKAZE_create(), cv2.NORM_HAMMING  # type: ignore[attr-defined]
     return cv2.SIFT_create(1000), cv2.NORM_L2  # type: ignore[attr-defined]
 
 

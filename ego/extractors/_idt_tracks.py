@@ -121,10 +121,13 @@ def survives(points: Points, own: Points, spec: "IDT") -> NDArray[np.bool_]:
 
     Neither still, nor wandering at random, nor jumping, nor moved by the camera alone.
     """
+    kept = own.max(axis=1) > np.float32(spec.camera_pixels)
+    points = points[kept]  # few are left
     spread = points.std(axis=1)
     steps = np.hypot(*np.moveaxis(np.diff(points, axis=1), 2, 0))
     longest, total = steps.max(axis=1), steps.sum(axis=1)
     still = (spread < np.float32(spec.static_pixels)).all(axis=1)
     random = (spread > np.float32(spec.random_pixels)).any(axis=1)
     jump = (longest > np.float32(spec.jump_pixels)) & (longest > np.float32(spec.jump_share) * total)
-    return np.asarray(~still & ~random & ~jump & (own.max(axis=1) > np.float32(spec.camera_pixels)))
+    kept[kept] = ~still & ~random & ~jump
+    return np.asarray(kept)
