@@ -180,8 +180,11 @@ def _nested(value: Any, hint: Any, where: str) -> Any:
     parts = [one for one in options(hint) if isinstance(one, type) and issubclass(one, Spec)]
     if not parts:
         raise BadRequest(f"got a table for {where}, expected {say(hint)}")
-    room, table = _identity(parts[0])[0], dict(value)
+    room, own = _identity(parts[0])
+    table = dict(value)
     if room in ROOMS:
+        if not getattr(parts[0], "__abstractmethods__", None):
+            table.setdefault("name", own)  # the field takes one kind: no need to say which
         if "name" not in table:
             raise BadRequest(
                 f"got a table without a name for {where}, expected name = one of: {', '.join(names(room))}"

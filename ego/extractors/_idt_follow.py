@@ -118,6 +118,8 @@ def follow(spec: "IDT", blocks: Iterable[Block]) -> Iterator[Rows]:
     recent: deque[tuple[NDArray[np.float64], NDArray[np.int64]]] = deque(maxlen=spec.length + 1)
     for block in blocks:
         pictures = block.pictures["frames"]
+        if len(pictures) == 0:  # rows it holds may end after the last frame
+            continue
         if follower is None:
             follower = Follower(spec, pictures.shape[2], pictures.shape[1])
         found = []
