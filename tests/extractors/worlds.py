@@ -9,6 +9,7 @@ import numpy as np
 
 from ego.datasets.kitchen import flow
 from ego.datasets.kitchen.film import Order, direct
+from ego.datasets.kitchen.paths import through
 from ego.datasets.kitchen.shoot import Shoot
 from ego.extractors._base import Beside, Block, Rows, Tracker
 from ego.extractors.motion_map import MotionMap
@@ -91,24 +92,24 @@ def kitchen(seed: int, index: int, seconds: float, size: tuple[int, int], judge:
         parts.append(shoot.parts.copy())
     speed = np.zeros((len(parts), 256))
     for t in range(len(parts) - 1 if judge else 0):
-        own = _own(shoot, t, parts[t])
         for part in np.unique(parts[t][::4, ::4]):
-            speed[t, part] = np.median(own[parts[t][::4, ::4] == part])
+            speed[t, part] = _own_pixels(shoot, t, part, parts[t])
     moves = [speed[max(0, t - 5) : t + 5].max(axis=0) > 1 for t in range(len(parts))]
     mask = np.stack([part > 0 for part in parts])
     moving = np.stack([move[part] & (part > 0) for move, part in zip(moves, parts, strict=True)])
     return Cook(np.stack(pictures), shoot.arrays, mask, moving)
 
 
-def _own(shoot: Shoot, t: int, parts: Any) -> Any:
-    """How fast each fourth pixel moves against the background."""
-    camera = shoot.arrays["camera"]
-    height, width = parts.shape
-    x, y = np.meshgrid(np.arange(0, width, 4.0), np.arange(0, height, 4.0))
-    moved = np.stack([x, y, np.ones_like(x)], -1) @ (camera[t + 1] @ np.linalg.inv(camera[t])).T
-    still = moved[..., :2] / moved[..., 2:] - np.stack([x, y], -1)
-    dense = flow.between(shoot.film, shoot.poses, t, parts)[::4, ::4].astype(float)
-    return np.hypot(*np.moveaxis(dense - still, 2, 0))
+def _own_pixels(shoot: Shoot, t: int, part: int, parts: Any) -> float:
+    """How far a part moves against the background until the next frame, in the median over its pixels."""
+    film, scale = shoot.film, np.diag([1 / shoot.film.scale, 1 / shoot.film.scale, 1.0])
+    moved = flow._moved(film, shoot.poses, int(part), t)
+    if moved is None:
+        return 0.0
+    here, there = film.cameras[t] @ scale, film.cameras[t + 1] @ scale
+    points = 4.0 * np.argwhere(parts[::4, ::4] == part)[:, ::-1]
+    own = through(there @ moved @ np.linalg.inv(here), points) - through(there @ np.linalg.inv(here), points)
+    return float(np.median(np.hypot(own[:, 0], own[:, 1])))
 
 
 def blocks(pictures: Pictures, size: int = 16, held: Rows | None = None, name: str = "tracks") -> list[Block]:
