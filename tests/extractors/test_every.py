@@ -59,6 +59,9 @@ SAMPLES = {
     "raft": ['weights = "random:0"', f'weights = "random:7"\nsize = "small"\niterations = 2\n{FLOW_PICTURE}'],
     "flow_images": [""],
     "map_images": [""],
+    "warp_flow": ['flow = { name = "dis" }'],
+    "idt": [""],
+    "motion_map": [""],
 }
 EVERY = [(name, place) for name, tables in SAMPLES.items() for place in range(len(tables))]
 LONG = [("i3d", 2)]
