@@ -55,10 +55,10 @@ def test_a_patch_that_moves_over_a_moving_background(worlds: ModuleType) -> None
     away = np.abs(points[:, -1] - middles[last]).max(axis=1) - 30
     assert len(points) > 300
     assert (away < 10).mean() > 0.8
-    on = np.abs(points[:, 0] - middles[rows.source[:, 0]]).max(axis=1) < 20
+    on = np.abs(points[:, 0] - middles[rows.source[:, 0]]).max(axis=1) < 12
     moved = (points[on, -1] - points[on, 0]) / 10
-    assert np.median(moved, axis=0) == pytest.approx([5, 1], abs=0.15)
-    assert np.median(rows.arrays["own_pixels"][on]) == pytest.approx(3, abs=0.2)
+    assert np.median(moved, axis=0) == pytest.approx([5, 1], abs=0.4)
+    assert np.median(rows.arrays["own_pixels"][on]) == pytest.approx(3, abs=0.7)
     inside = where[rows.source[on, 0], *(np.floor(rows.arrays["points"][on, 0] * (480, 270)).astype(int).T[::-1])]
     assert inside.all()
 
