@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,9 +60,12 @@ class Detections:
 
 @dataclass(frozen=True)
 class Detector(Spec, ABC):
-    """Finds hands frame by frame; `landmarks` says whether it gives their 21 points."""
+    """Finds hands frame by frame."""
 
-    landmarks: ClassVar[bool] = False
+    @property
+    def landmarks(self) -> bool:
+        """Whether it gives the 21 points of a hand."""
+        return False
 
     @abstractmethod
     def needs(self) -> dict[str, Picture | Signal]:
