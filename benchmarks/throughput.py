@@ -21,7 +21,8 @@ from ego.cache.store import FeatureStore
 from ego.extractors._base import Extractor, Network
 from ego.media.decode import Decoder, Look
 from ego.pipeline.extract import extract
-from ego.pipeline.jobs import Outcome, pictures_of, work
+from ego.pipeline.jobs import Outcome, work
+from ego.pipeline.needs import pictures_of
 from ego.pipeline.recipe import extractors_from
 from ego.pipeline.scan import find_videos, scan
 from ego.pipeline.weights import WeightFinder

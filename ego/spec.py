@@ -167,19 +167,21 @@ def rebuild(description: Mapping[str, Any]) -> Spec:
 def held(hint: Any, table: Mapping[str, Any], where: str) -> type[Spec] | None:
     """The class of the spec that a nested table stands for; None where the annotation holds none.
 
-    Plug-ins are named by their `name` in the room, plain parts by that of their class; a plain part
-    without a name is the first of the annotation. A name that is none of them is a BadRequest.
+    Plug-ins are named by their `name` in the room, plain parts by that of their class; without a name it is
+    the annotation's one plug-in or its first plain part. A name that is none of them is a BadRequest.
     """
     parts = [one for one in options(hint) if isinstance(one, type) and issubclass(one, Spec)]
     if not parts:
         return None
-    room = _identity(parts[0])[0]
+    room, own = _identity(parts[0])
     if room not in ROOMS:
         known = {_identity(one)[1]: one for one in parts}
         name = table.get("name", next(iter(known)))
         if name not in known:
             raise BadRequest(f"got {name!r} for {where}, expected one of: {', '.join(known)}")
         return known[name]
+    if not getattr(parts[0], "__abstractmethods__", None):
+        return find(room, str(table.get("name", own)))  # the field takes one kind: no need to say which
     if "name" not in table:
         raise BadRequest(f"got a table without a name for {where}, expected name = one of: {', '.join(names(room))}")
     return find(room, str(table["name"]))

@@ -107,6 +107,12 @@ class Array(Spec):
         """Whether its height and width are those of a picture that only the video tells."""
         return 0 in self.shape
 
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Whether rows may have this shape: free sides may be anything above 0."""
+        return len(shape) == len(self.shape) and all(
+            mine in (0, theirs) and theirs > 0 for mine, theirs in zip(self.shape, shape, strict=True)
+        )
+
     def sized(self, height: int, width: int) -> "Array":
         """This array for pictures of `height` x `width` pixels: its free sides filled in."""
         return replace(self, shape=(*self.shape[:-2], height, width)) if self.free else self

@@ -145,14 +145,19 @@ def _common(entries: Sequence[Entry], names: Sequence[str] | None) -> dict[str, 
     """The arrays to pack, which every entry must hold alike."""
     if not entries:
         raise BadRequest("got no entries to pack")
-    first = entries[0].marker
-    chosen = {name: first.arrays.get(name) for name in (first.arrays if names is None else names)}
+    first = next((entry for entry in entries if entry.marker.state == "stored"), entries[0])
+    held = first.marker.arrays
+    chosen = {name: held.get(name) for name in (held if names is None else names)}
     for entry in entries:
         for name, array in chosen.items():
             other = entry.marker.arrays.get(name)
-            if array is None or other is None or (array.shape, array.dtype) != (other.shape, other.dtype):
+            if array is None or other is None:
+                raise BadRequest(f"{entry.path} and {first.path} do not both hold {name!r}")
+            same = entry.marker.state == "absent" or array.shape == other.shape
+            if not same or array.dtype != other.dtype:
                 raise BadRequest(
-                    f"{entry.path} and {entries[0].path} do not both hold {name!r} with one shape and dtype"
+                    f"{entry.path} holds {name!r} as {other.dtype} {other.shape}, {first.path} as {array.dtype} "
+                    f"{array.shape}; extract with one size for all videos, such as picture.fit=squash"
                 )
     return {name: array for name, array in chosen.items() if array is not None}
 

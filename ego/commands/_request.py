@@ -137,7 +137,7 @@ class Request:
         return dict(self._readings(videos))
 
     def _readings(self, videos: "Sequence[Video]") -> "Iterator[tuple[str, dict[str, Reading]]]":
-        from ego.pipeline.jobs import asks_for_signals
+        from ego.pipeline.needs import asks_for_signals
 
         if self.recipe is None or self.recipe.dataset is None or self.data is None:
             return

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import click
 
 from ego.commands._request import store_option
 from ego.commands._spelling import fields
-from ego.errors import BadRequest, BrokenEntry, NotExtracted
+from ego.errors import BadRequest, BadVideo, BrokenEntry, NotExtracted
 from ego.report.text import bars, columns, one_line, size
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ego.cache.marker import Marker
     from ego.cache.store import FeatureStore
     from ego.report.timeline import Track
+    from ego.video import Video
 
 SOME_BROKEN = 1
 READ_BYTES = 64_000_000  # of larger arrays evenly spaced rows are looked at
@@ -33,25 +35,40 @@ READ_BYTES = 64_000_000  # of larger arrays evenly spaced rows are looked at
     metavar="FILE.png",
     help="Draw the features over time into a picture.",
 )
+@click.option(
+    "--draw",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.mp4|png",
+    help="Draw what is stored over the frames; VIDEO is then the video's file.",
+)
+@click.option("--seconds", metavar="A:B", help="With --draw: only these seconds of the video.")
+@click.option("--moments", type=click.IntRange(1, 50), default=4, show_default=True, help="With --draw: in a png.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object an entry on stdout.")
 @click.pass_context
 def command(
     context: click.Context, video: str, places: tuple[str, ...], names: tuple[str, ...], picture: Path | None,
-    as_json: bool,
+    draw: Path | None, seconds: str | None, moments: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Show what is stored for one VIDEO, by its name or digest.
 
     For each entry: its arrays, rows and seconds, what decoded it, what made it, and a strip of colour
-    (three principal components as red, green and blue) over a curve of the rows' size.
+    (three principal components as red, green and blue) over a curve of the rows' size. With --draw flow,
+    tracks, maps, hands, gaze, faces and sound are drawn over the frames, side by side.
 
     \b
     Examples:
       ego show --store features/ S2_Cheese_C1
       ego show --store features/ S2_Cheese_C1 --picture cheese.png
+      ego show --store features/ clips/S2_Cheese_C1.mp4 --draw cheese.mp4 --seconds 10:20
     """
     from ego.cache.store import FeatureStore
 
     store = FeatureStore(*places)
+    if draw is not None:
+        _draw_over(store, video, names, draw, seconds, moments)
+        return
+    if seconds is not None:
+        raise BadRequest("got --seconds without --draw; give --draw FILE.mp4, or leave it out")
     tracks: list[Track] = []
     broken = False
     for found in _entries(store, video, names or tuple(store.extractors())):
@@ -71,6 +88,46 @@ def command(
     if picture is not None:
         _draw(tracks, video, picture)
     context.exit(SOME_BROKEN if broken else 0)
+
+
+def _draw_over(
+    store: "FeatureStore", path: str, names: tuple[str, ...], file: Path, seconds: str | None, moments: int
+) -> None:
+    """Draws the entries of a video file, or of these seconds of it, over its frames."""
+    from ego.commands import _drawing
+    from ego.commands._progress import Bar
+    from ego.commands._request import span
+
+    whole = _video_of(store, path)
+    video = whole.cut(*span(seconds)) if seconds is not None else whole
+    chosen = names or tuple(store.extractors())
+    try:
+        keys = list(_entries(store, whole.digest, chosen))
+    except NotExtracted:
+        if video is whole:
+            raise
+        keys = list(_entries(store, video.digest, chosen))
+    broken = next((key for key in keys if isinstance(key, BrokenEntry)), None)
+    if broken is not None:
+        raise broken
+    whole_keys = [key for key in keys if not isinstance(key, BrokenEntry)]
+    with Bar() as bar:
+        _drawing.draw(store, whole_keys, video, file, moments, partial(bar.counting, "drawing second"))
+    click.echo(f"drew {file}: {', '.join(['video', *(key.name for key in whole_keys)])}", err=True)
+
+
+def _video_of(store: "FeatureStore", path: str) -> "Video":
+    """The video in a file, known by its bytes."""
+    from ego.media.decode import Decoder
+    from ego.pipeline.scan import Failure, scan
+
+    if not Path(path).is_file():
+        raise BadRequest(f"got {path!r}, expected the video's file: to draw over its frames they must be read")
+    with Decoder() as decoder:
+        (found,) = scan([path], decoder, store=store)
+    if isinstance(found, Failure):
+        raise BadVideo(found.error)
+    return found
 
 
 def _draw(tracks: "list[Track]", video: str, picture: Path) -> None:

@@ -119,11 +119,16 @@ class Block:
 
 @dataclass(frozen=True)
 class Beside:
-    """What a tracker knows of its video besides the frames: its signals by need, and its upright frame in pixels."""
+    """What a tracker knows of its video besides the frames: its signals by need, and its upright frame in pixels.
+
+    `whole` says that the frames are all of the video its signals belong to, so that signals beyond them are another
+    video's.
+    """
 
     signals: Mapping[str, Reading]
     width: int
     height: int
+    whole: bool = False
 
 
 @dataclass(frozen=True)

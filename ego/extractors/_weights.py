@@ -25,18 +25,22 @@ Tensors = dict[str, torch.Tensor]
 
 
 def load(
-    make: Callable[[Tensors], torch.nn.Module], weights: Weights, files: Mapping[Weights, Path], above: bool = False
+    make: Callable[[Tensors], torch.nn.Module],
+    weights: Weights,
+    files: Mapping[Weights, Path],
+    above: bool = False,
+    rename: Callable[[Tensors], Tensors] = dict,
 ) -> torch.nn.Module:
     """The module `make` gives for the tensors of a file ({} for `random:SEED`), in eval mode, every tensor filled.
 
     Keys and shapes must agree exactly. With `above`, the module is the upper part of the network in the
-    file: keys below it are passed over.
+    file: keys below it are passed over. `rename` turns another author's names into the module's.
     """
     if weights.seed is not None:
         module = make({})
         initialise(module, weights.seed)
         return module.eval()
-    found = read(files[weights])
+    found = rename(read(files[weights]))
     module = make(found)
     expected = module.state_dict()
     for key in expected.keys() - found.keys():

@@ -25,10 +25,11 @@ from ego.errors import BadRequest, BadVideo
 from ego.media.errorlog import ErrorLog
 from ego.media.pictures import Painter
 from ego.media.probe import name_of
+from ego.media.recital import recite
 from ego.media.ring import Ring
 from ego.media.shots import Shot, Unfit, timed
 from ego.media.sources import open_source, plain_header
-from ego.media.wire import Gone, Message, Wire
+from ego.media.wire import Gone, Message, Stopped, Wire
 from ego.sampling import Window, cutter
 from ego.video import Picture, slack_seconds
 
@@ -36,10 +37,6 @@ CORRUPT_LIMIT = 0.01
 """The share of corrupt frames above which a video is refused."""
 
 BEAT_SECONDS = 1.0
-
-
-class Stopped(Exception):
-    """The consumer wants no more of this video."""
 
 
 class Server:
@@ -65,6 +62,8 @@ class Server:
         try:
             if request["do"] == "probe":
                 return plain_header(request["path"], request.get("rate", 0.0))
+            if request["do"] == "sound":
+                return recite(request, self.wire, self.ring, self.beat)
             return Screening(self, request).run()
         except BadVideo as error:
             return {"is": "bad", "why": str(error)}

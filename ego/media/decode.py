@@ -1,17 +1,16 @@
 """The frames of videos, decoded in a child program that may crash, hang or leak at the cost of one video."""
 
 import os
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from types import TracebackType
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ego.errors import BadRequest, BadVideo
+from ego.media.client import Client
 from ego.media.ring import Layout
 from ego.media.watch import Child, Lost
 from ego.media.wire import Message
@@ -19,9 +18,6 @@ from ego.sampling import Window
 from ego.video import Header, Picture, Video
 
 Choice = Literal["auto", "decord", "pyav", "nvdec"]
-
-PATIENCE_SECONDS = 2.0
-"""How long a child may take to stop where its consumer leaves early."""
 
 ORDER: Mapping[str, tuple[str, ...]] = {
     "auto": ("pyav", "decord"),
@@ -85,7 +81,7 @@ class Decoded:
     seconds: float
 
 
-class Decoder:
+class Decoder(Client):
     """Decodes one video after another in a child program, which is restarted when it is lost.
 
     `threads` is the number of decoding threads (0: one per core), `stall_seconds` how long the child
@@ -108,25 +104,13 @@ class Decoder:
     ) -> None:
         if choice not in get_args(Choice):
             raise BadRequest(f"got decoder {choice!r}, expected one of: {', '.join(get_args(Choice))}")
+        super().__init__(stall_seconds, memory_bytes)
         self._order = ORDER[choice]
         self._threads, self._ring_bytes = threads, ring_bytes
-        self._stall_seconds, self._memory_bytes = stall_seconds, memory_bytes
-        self._child: Child | None = None
-        self._busy = False
 
-    def __enter__(self) -> "Decoder":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Ends the child program."""
-        if self._child is not None:
-            self._child.close()
-            self._child = None
+    @property
+    def _deliveries(self) -> tuple[str, ...]:
+        return ("open", "frame", "busy")
 
     def probe(self, path: str, rate: float = 0.0) -> Header:
         """What the container claims; BadVideo, with the reason, for what is no video.
@@ -186,40 +170,6 @@ class Decoder:
         if message["is"] == "bad":
             raise BadVideo(message["why"])
         film.end(message)
-
-    def _answer(self, child: Child) -> Message:
-        """The child's next word that is not just a sign of life; its bugs are raised here."""
-        while True:
-            message = child.hear()
-            self._busy &= message["is"] in ("open", "frame", "busy")
-            if message["is"] == "request":
-                raise BadRequest(message["why"])
-            if message["is"] == "bug":
-                raise RuntimeError(f"the decoding program failed:\n{message['why']}")
-            if message["is"] != "busy":
-                return message
-
-    def _leave(self, child: Child) -> None:
-        """Makes the child ready for another video where the consumer leaves this one early."""
-        if not self._busy:
-            return
-        self._busy = False
-        patience_ends = time.monotonic() + PATIENCE_SECONDS
-        try:
-            child.tell({"do": "stop"})
-            while child.hear()["is"] in ("frame", "open", "busy"):
-                if time.monotonic() > patience_ends:  # it seeks or reads ahead: a new program starts sooner
-                    self.close()
-                    return
-        except Lost:
-            self._child = None
-
-    def _ready(self) -> Child:
-        if self._busy:
-            raise RuntimeError("the frames of the video before must be finished or closed first")
-        if self._child is None:
-            self._child = Child(self._stall_seconds, self._memory_bytes)
-        return self._child
 
 
 class Unfit(Exception):

@@ -6,8 +6,10 @@ import struct
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 from av.sidedata.sidedata import SideData
@@ -16,6 +18,8 @@ from av.video.stream import VideoStream
 
 from ego.errors import BadVideo
 from ego.video import Header
+
+AnyStream = TypeVar("AnyStream", VideoStream, AudioStream)
 
 TRIED_PACKETS = 300
 """How many packets may pass before the first picture must have come out of the decoder."""
@@ -109,7 +113,7 @@ def first_picture(container: InputContainer, stream: VideoStream, path: str) -> 
     raise BadVideo(f"{name_of(path)} holds no picture that can be decoded")
 
 
-def packets(container: InputContainer, stream: VideoStream, path: str) -> "Iterator[Packet[VideoStream]]":
+def packets(container: InputContainer, stream: AnyStream, path: str) -> "Iterator[Packet[AnyStream]]":
     """Every packet of the stream and, last, the empty one that empties the decoder."""
     try:
         yield from container.demux(stream)
@@ -119,7 +123,7 @@ def packets(container: InputContainer, stream: VideoStream, path: str) -> "Itera
         raise BadVideo(f"{name_of(path)} is damaged: it holds streams that its start does not announce") from error
 
 
-def time_base(stream: VideoStream, path: str) -> Fraction:
+def time_base(stream: VideoStream | AudioStream, path: str) -> Fraction:
     """The unit of the stream's timestamps, in seconds."""
     if stream.time_base is None or stream.time_base <= 0:
         raise BadVideo(f"{name_of(path)} has no time base, expected timestamps")

@@ -1,9 +1,10 @@
-"""A ring of picture slots in an anonymous memory file that two programs share by its descriptor."""
+"""A ring of slots for pictures or sound in an anonymous memory file that two programs share by its descriptor."""
 
 import mmap
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,22 @@ class Layout:
         return [width * height * 3 for width, height in self.sizes]
 
 
+@dataclass(frozen=True)
+class SoundLayout:
+    """How a slot holds sound: so many float32 samples."""
+
+    samples: int
+
+    @property
+    def slot_bytes(self) -> int:
+        """Bytes of one slot, in whole memory pages."""
+        return -(-self.samples * 4 // mmap.PAGESIZE) * mmap.PAGESIZE
+
+    def views(self, memory: mmap.mmap, slot: int) -> list[NDArray[np.float32]]:
+        """The samples of a slot, one array without a copy."""
+        return [np.frombuffer(memory, np.float32, self.samples, slot * self.slot_bytes)]
+
+
 class Ring:
     """One side's view of the memory file `descriptor`; it grows to what a video needs and never shrinks.
 
@@ -49,9 +66,9 @@ class Ring:
     def __init__(self, descriptor: int, writable: bool) -> None:
         self._descriptor, self._writable = descriptor, writable
         self._memory: mmap.mmap | None = None
-        self._layout = Layout(())
+        self._layout: Layout | SoundLayout = Layout(())
 
-    def reserve(self, layout: Layout, slots: int) -> None:
+    def reserve(self, layout: Layout | SoundLayout, slots: int) -> None:
         """Makes room for `slots` slots of this layout; what the ring held before is void."""
         self._layout = layout
         needed = layout.slot_bytes * slots
@@ -63,7 +80,7 @@ class Ring:
             access = mmap.ACCESS_WRITE if self._writable else mmap.ACCESS_READ
             self._memory = mmap.mmap(self._descriptor, size, access=access)
 
-    def views(self, slot: int) -> list[NDArray[np.uint8]]:
-        """The pictures of a slot; read-only where the ring is."""
+    def views(self, slot: int) -> list[NDArray[Any]]:
+        """The pictures or the sound of a slot; read-only where the ring is."""
         assert self._memory is not None
         return self._layout.views(self._memory, slot)

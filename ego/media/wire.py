@@ -13,6 +13,10 @@ class Gone(Exception):
     """The program at the other end has closed its pipe."""
 
 
+class Stopped(Exception):
+    """The consumer wants no more of this video."""
+
+
 class Wire:
     """Sends to one descriptor and receives from another."""
 

@@ -141,7 +141,7 @@ def read_columns(
             continue
         packed = pack(store, list(entries.values()), arrays)
         chosen = _chosen(problem, packed, {digest: place for place, digest in enumerate(entries)}, rows)
-        columns |= {feature_name(own, array): Column(held[array], array, packed, *chosen) for array in arrays}
+        columns |= {feature_name(own, array): Column(packed.arrays[array], array, packed, *chosen) for array in arrays}
     for name in features:
         if name.partition(".")[0] in wanted and name not in columns:
             choices = ", ".join(columns) or "other arrays"

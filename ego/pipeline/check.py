@@ -9,9 +9,9 @@ import numpy as np
 from ego.datasets._base import Annotations, Dataset
 from ego.datasets._check import Count, Finding, counts, look_at
 from ego.errors import BadRequest, BadVideo
+from ego.gaze import TRUNCATED
 from ego.pipeline.clips import OVERRUN_SECONDS
 from ego.pipeline.scan import Prober
-from ego.signals.gaze import TRUNCATED
 from ego.video import Header
 
 RATE_SHARE, LENGTH_SHARE = 0.01, 0.01

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ego.cache.store import FeatureStore
 from ego.datasets._base import Annotation, Annotations, pick, present
 from ego.errors import BadRequest, BadVideo
-from ego.pipeline.jobs import Readings, asks_for_signals
+from ego.pipeline.jobs import Readings
+from ego.pipeline.needs import asks_for_signals
 from ego.pipeline.recipe import Recipe
 from ego.pipeline.scan import Prober, scan
 from ego.tasks._base import Task

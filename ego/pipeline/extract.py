@@ -6,10 +6,11 @@ processes, or to a cluster's workers through the same call.
 
 import multiprocessing
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -19,6 +20,7 @@ from ego.media.decode import Choice
 from ego.pipeline.device import device_of
 from ego.pipeline.jobs import Advance, Job, Outcome, shares
 from ego.pipeline.lanes import Lane
+from ego.pipeline.passes import passes
 from ego.pipeline.threads import Run
 
 SHARE_SECONDS = 300.0
@@ -77,16 +79,53 @@ def extract_share(
     jobs: Sequence[Job], store: FeatureStore, files: Files, settings: Settings
 ) -> Iterator[Advance | Outcome]:
     """Does these jobs in this process; see `extract`."""
+    single = [job for job in jobs if len(passes(job)) == 1]
+    if single:
+        yield from _one_pass(single, store, files, settings)
+    for job in jobs:
+        if job not in single:
+            yield from _several_passes(job, store, files, settings)
+
+
+def _several_passes(job: Job, store: FeatureStore, files: Files, settings: Settings) -> Iterator[Advance | Outcome]:
+    """One job pass after pass; what later passes need and nobody keeps lies in a scratch store meanwhile."""
+    outcomes: list[Outcome] = []
+    with tempfile.TemporaryDirectory(prefix="ego-pass-") as folder:
+        scratch = FeatureStore(folder, create=True)
+        both = FeatureStore(*store.places, folder)
+        for one in passes(job):
+            for event in _one_pass([one], both, files, settings, scratch):
+                if isinstance(event, Outcome):
+                    outcomes.append(event)
+                else:
+                    yield event
+            if outcomes[-1].state == "failed":
+                break
+    yield _together(outcomes, job)
+
+
+def _together(outcomes: Sequence[Outcome], job: Job) -> Outcome:
+    """The outcome of a job from those of its passes."""
+    named = {extractor.name for extractor in job.extractors}
+    rows = {name: count for one in outcomes for name, count in one.rows.items() if name in named}
+    wall = sum(one.wall_seconds for one in outcomes)
+    first = next((one for one in outcomes if one.state in ("failed", "stored")), outcomes[-1])
+    return replace(outcomes[-1], state=first.state, rows=rows, error=first.error, wall_seconds=wall)
+
+
+def _one_pass(
+    jobs: Sequence[Job], store: FeatureStore, files: Files, settings: Settings, scratch: FeatureStore | None = None
+) -> Iterator[Advance | Outcome]:
     device = device_of(settings.device)
     workers = settings.workers or (2 if device.startswith("cuda") else os.cpu_count() or 1)
-    needed = {extractor.digest: extractor for job in jobs for extractor in job.extractors}
+    needed = {one.digest: one for job in jobs for one in job.riding}
     with _intra_op_threads(device, workers):
         lanes = {
             digest: Lane(extractor, files, device, settings.batch)
             for digest, extractor in needed.items()
             if isinstance(extractor, Network)
         }
-        run = Run(jobs, store, files, lanes, device, workers, settings.decoder)
+        run = Run(jobs, store, files, lanes, device, workers, settings.decoder, scratch)
         try:
             yield from run.events()
         finally:

@@ -26,14 +26,15 @@ from ego.pipeline.live import Joined, LiveClips, decode
 from ego.pipeline.parity import Parity, check_parity
 from ego.pipeline.recipe import Recipe
 from ego.pipeline.windows import Shown
-from ego.video import Array
+from ego.video import Array, Picture
 
 
 def finetune(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterator[Parity | Trained | Finished]:
     """Trains the recipe's head together with the networks it reads, fold by fold; last the finished run.
 
-    Every network with parameters that the head reads runs live on decoded windows; whatever else it
-    reads comes from the store. First each stored entry of a live network is held against what it
+    Every network with parameters that the head reads and that sees pictures alone runs live on decoded
+    windows; whatever else it reads comes from the store. First each stored entry of a live network is held
+    against what it
     computes now (`Parity`). The windows of all clips are held in memory.
     """
     head = head_of(recipe)
@@ -59,13 +60,18 @@ def finetune(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterat
 
 def _live(extractors: Mapping[str, Extractor], files: Files) -> tuple[dict[str, Network], dict[str, nn.Module]]:
     """The extractors that can be trained, and their modules; none is a BadRequest."""
-    networks = {own: one for own, one in extractors.items() if isinstance(one, Network)}
+    networks = {own: one for own, one in extractors.items() if isinstance(one, Network) and _sees_only(one)}
     built = {own: one.build(files) for own, one in networks.items()}
     live = {own: one for own, one in networks.items() if any(True for _ in built[own].parameters())}
     if not live:
         names = ", ".join(f"{own} ({one.name})" for own, one in extractors.items())
         raise BadRequest(f"the head reads {names}: none has weights to train; use resnet or i3d, or `ego fit-heads`")
     return live, built
+
+
+def _sees_only(extractor: Extractor) -> bool:
+    """Whether it is shown decoded pictures and nothing else; what hears or holds another comes from the store."""
+    return all(isinstance(need, Picture) for need in extractor.needs().values())
 
 
 def _arrays(own: str, extractor: Network, features: tuple[str, ...], files: Files) -> dict[str, Array]:

@@ -1,30 +1,43 @@
 """What there is to do: which extractors each video misses, told from which entries the store holds."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ego.cache.key import FeatureKey
 from ego.cache.store import FeatureStore
 from ego.errors import BadRequest
 from ego.extractors._base import Extractor
+from ego.pipeline.needs import check, held_by, in_order, signals_of
 from ego.pipeline.scan import Failure
-from ego.video import Picture, Reading, Signal, Video
+from ego.video import Reading, Video
 
 Readings = Mapping[str, Mapping[str, Reading]]
 """Signals beside the videos: by video digest, then by kind."""
 
 
+State = Literal["stored", "absent", "exists", "failed"]
+
+
 @dataclass(frozen=True)
 class Job:
-    """One video and the extractors whose entries it misses; they share one decode."""
+    """One video and the extractors whose entries it misses; they share one decode.
+
+    `passing` are held by them and stored nowhere: they are computed beside them and not kept; `lent` are
+    kept for the next pass over the video only. What else they hold is read from the store.
+    """
 
     video: Video
     extractors: tuple[Extractor, ...]
     readings: Mapping[str, Reading]
+    passing: tuple[Extractor, ...] = ()
+    lent: tuple[Extractor, ...] = ()
+
+    @property
+    def riding(self) -> tuple[Extractor, ...]:
+        """Every extractor that is computed, each after those that it holds."""
+        return tuple(in_order((*self.passing, *self.lent, *self.extractors), only=True))
 
     def key(self, extractor: Extractor) -> FeatureKey:
         """The key of the entry that this extractor makes of this video."""
@@ -51,7 +64,7 @@ class Outcome:
     """How one video ended: what was stored, or why it failed."""
 
     video: Video
-    state: Literal["stored", "absent", "exists", "failed"]
+    state: State
     rows: Mapping[str, int]
     error: str | None
     wall_seconds: float
@@ -65,24 +78,6 @@ def entry_key(video: Video, extractor: Extractor, readings: Mapping[str, Reading
     return FeatureKey(extractor.name, extractor.digest, video.digest, used)
 
 
-def signals_of(extractor: Extractor) -> list[str]:
-    """The kinds of signal an extractor asks for, in its needs or for where its rows lie."""
-    kinds = {need.kind for need in extractor.needs().values() if isinstance(need, Signal)}
-    if extractor.window.at != "grid":
-        kinds.add(extractor.window.at)
-    return sorted(kinds)
-
-
-def asks_for_signals(extractors: Iterable[Extractor]) -> bool:
-    """Whether any of these extractors asks for a signal."""
-    return any(signals_of(extractor) for extractor in extractors)
-
-
-def pictures_of(extractor: Extractor) -> dict[str, Picture]:
-    """The pictures an extractor asks for, by the name it knows them by."""
-    return {name: need for name, need in extractor.needs().items() if isinstance(need, Picture)}
-
-
 def work(
     videos: Iterable[Video],
     extractors: Sequence[Extractor],
@@ -93,7 +88,9 @@ def work(
 
     Bytes that lie under several paths are done once. Two extractors with one digest are one.
     """
-    _check(extractors)
+    if not extractors:
+        raise BadRequest("got no extractor; name one with --with (`ego ls extractors` lists them) or in a recipe")
+    check(extractors)
     held = store.held()
     wanted = list({extractor.digest: extractor for extractor in extractors}.values())
     unique = {video.digest: video for video in reversed(list(videos))}
@@ -102,8 +99,13 @@ def work(
         beside = (readings or {}).get(video.digest, {})
         missing = tuple(one for one in wanted if entry_key(video, one, beside).path not in held)
         if missing:
-            jobs.append(Job(video, missing, beside))
+            passing = computed_for(missing, partial(_is_stored, held, video, beside))
+            jobs.append(Job(video, missing, beside, passing))
     return sorted(jobs, key=lambda job: -job.seconds)
+
+
+def _is_stored(held: Collection[str], video: Video, readings: Mapping[str, Reading], extractor: Extractor) -> bool:
+    return entry_key(video, extractor, readings).path in held
 
 
 def refuse(failure: Failure, extractors: Sequence[Extractor], store: FeatureStore) -> Outcome:
@@ -131,20 +133,17 @@ def shares(jobs: Sequence[Job], share_seconds: float) -> Iterator[list[Job]]:
         yield share
 
 
-def spans_of(extractor: Extractor, readings: Mapping[str, Reading]) -> NDArray[np.float64] | None:
-    """The spans that are an extractor's rows; None on the grid, empty where the signal is not there."""
-    if extractor.window.at == "grid":
-        return None
-    reading = readings.get(extractor.window.at)
-    return np.empty((0, 2)) if reading is None else reading.seconds
+def computed_for(extractors: Sequence[Extractor], stored: Callable[[Extractor], bool]) -> tuple[Extractor, ...]:
+    """What these extractors hold, near or far, that must be computed beside them because it is not stored."""
+    wanted = {extractor.digest for extractor in extractors}
+    found: dict[str, Extractor] = {}
 
+    def visit(extractor: Extractor) -> None:
+        for held in held_by(extractor).values():
+            if held.digest not in wanted and held.digest not in found and not stored(held):
+                visit(held)
+                found[held.digest] = held
 
-def _check(extractors: Sequence[Extractor]) -> None:
-    if not extractors:
-        raise BadRequest("got no extractor; name one with --with (`ego ls extractors` lists them) or in a recipe")
     for extractor in extractors:
-        held = [name for name, need in extractor.needs().items() if isinstance(need, Extractor)]
-        if held:
-            raise BadRequest(f"{extractor.name} holds another extractor as {held[0]!r}, which this version cannot run")
-        if not pictures_of(extractor):
-            raise BadRequest(f"{extractor.name} asks for no picture, which this version cannot run")
+        visit(extractor)
+    return tuple(found.values())

@@ -1,6 +1,7 @@
 """A lane is one network at work: windows of any video are gathered into batches and computed."""
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 
 from ego.errors import BadRequest
 from ego.extractors._base import Files, Network
-from ego.pipeline.jobs import pictures_of
 from ego.sampling import Row
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass
 class Batch:
-    """Windows of one lane: the frames by need, and whose rows they are, in runs of one ride each."""
+    """Windows of one lane: what is shown by need, and whose rows they are, in runs of one ride each."""
 
     lane: "Lane"
     inputs: dict[str, torch.Tensor]
@@ -34,42 +34,53 @@ class Batch:
 
 
 class Lane:
-    """One network of this run: its module on the device and the batch being filled."""
+    """One network of this run: its module on the device and the batch being filled, by several threads in turn."""
 
     def __init__(self, extractor: Network, files: Files, device: str, batch: int | None) -> None:
         self.extractor = extractor
         self.arrays = extractor.rows(files)
-        self.pictures = pictures_of(extractor)
         self._module = extractor.build(files).to(device).eval()
         self._device, self._rows = device, batch
         self._open: Batch | None = None
+        self._lock = threading.Lock()
 
-    def add(self, ride: "Ride", row: Row, source: tuple[int, ...], frames: Mapping[str, list[Pixels]]) -> list[Batch]:
-        """Puts one window into the open batch; gives the batches that are now full.
+    def add(
+        self, ride: "Ride", row: Row, source: tuple[int, ...], shown: Mapping[str, Any], give: Callable[[Batch], None]
+    ) -> None:
+        """Puts one window into the open batch and gives the batches that are full, in the order of their rows.
 
-        Pictures of another size than those before (the next video's) close the batch first.
+        What is shown for a need is a list with one array a frame, or one array for the whole row. Another
+        size than before (the next video's pictures) closes the batch first.
         """
-        full = []
-        shapes = {name: (len(pictures), *pictures[0].shape) for name, pictures in frames.items()}
-        batch = self._open
-        if batch is not None and any(tuple(batch.inputs[name].shape[1:]) != shape for name, shape in shapes.items()):
-            full += self.flush()
-            batch = None
-        if batch is None:
-            batch = self._open = self._new(shapes)
-        for name, pictures in frames.items():
-            np.stack(pictures, out=batch.inputs[name][batch.filled].numpy())
-        if not batch.runs or batch.runs[-1][0] is not ride:
-            batch.runs.append((ride, [], []))
-        batch.runs[-1][1].append(row)
-        batch.runs[-1][2].append(source)
-        batch.filled += 1
-        return full + (self.flush() if batch.filled == len(next(iter(batch.inputs.values()))) else [])
+        shapes = {need: _shape(values) for need, values in shown.items()}
+        with self._lock:
+            batch = self._open
+            if batch is not None and any(tuple(batch.inputs[need].shape[1:]) != one for need, one in shapes.items()):
+                self._close(give)
+            batch = self._open = self._open or self._new(shapes, shown)
+            for need, values in shown.items():
+                place = batch.inputs[need][batch.filled].numpy()
+                if isinstance(values, list):
+                    np.stack(values, out=place)
+                else:
+                    place[...] = values
+            if not batch.runs or batch.runs[-1][0] is not ride:
+                batch.runs.append((ride, [], []))
+            batch.runs[-1][1].append(row)
+            batch.runs[-1][2].append(source)
+            batch.filled += 1
+            if batch.filled == len(next(iter(batch.inputs.values()))):
+                self._close(give)
 
-    def flush(self) -> list[Batch]:
-        """The open batch, as full as it is."""
+    def flush(self, give: Callable[[Batch], None]) -> None:
+        """Gives the open batch, as full as it is."""
+        with self._lock:
+            self._close(give)
+
+    def _close(self, give: Callable[[Batch], None]) -> None:
         batch, self._open = self._open, None
-        return [batch] if batch is not None else []
+        if batch is not None:
+            give(batch)
 
     def compute(self, inputs: Mapping[str, torch.Tensor]) -> dict[str, NDArray[Any]]:
         """Runs the network on windows and casts its rows; safe to call from several threads."""
@@ -80,7 +91,7 @@ class Lane:
         found = {}
         for name, array in self.arrays.items():
             output = outputs[name]
-            if tuple(output.shape) != (rows, *array.shape):
+            if len(output) != rows or not array.fits(tuple(output.shape[1:])):
                 raise BadRequest(
                     f"{self.extractor.name} gave {tuple(output.shape)} for {name!r}, it declares {(rows, *array.shape)}"
                 )
@@ -89,11 +100,19 @@ class Lane:
             found[name] = array.cast(plain.cpu().numpy())
         return found
 
-    def _new(self, shapes: Mapping[str, tuple[int, ...]]) -> Batch:
-        window_bytes = sum(int(np.prod(shape)) for shape in shapes.values())
+    def _new(self, shapes: Mapping[str, tuple[int, ...]], shown: Mapping[str, Any]) -> Batch:
+        first = {need: values[0] if isinstance(values, list) else values for need, values in shown.items()}
+        kinds = {need: np.asarray(values).dtype for need, values in first.items()}
+        window_bytes = sum(int(np.prod(shapes[need])) * kind.itemsize for need, kind in kinds.items())
         on_gpu = self._device.startswith("cuda")
-        rows = self._rows or max(1, min(64 if on_gpu else 16, (256 if on_gpu else 32) * 2**20 // window_bytes))
+        rows = self._rows or max(1, min(64 if on_gpu else 16, (256 if on_gpu else 32) * 2**20 // max(window_bytes, 1)))
         inputs = {
-            name: torch.empty((rows, *shape), dtype=torch.uint8, pin_memory=on_gpu) for name, shape in shapes.items()
+            need: torch.empty((rows, *shapes[need]), dtype=torch.from_numpy(np.empty(0, kind)).dtype, pin_memory=on_gpu)
+            for need, kind in kinds.items()
         }
         return Batch(self, inputs)
+
+
+def _shape(values: Any) -> tuple[int, ...]:
+    """The shape of what one row is shown for one need."""
+    return (len(values), *values[0].shape) if isinstance(values, list) else tuple(np.shape(values))

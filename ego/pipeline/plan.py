@@ -4,16 +4,17 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ego.cache.store import FeatureStore
 from ego.errors import BadVideo
-from ego.extractors._base import Extractor, Files
+from ego.extractors._base import Extractor, Files, Tracker
 from ego.pipeline.extract import extract
-from ego.pipeline.jobs import Job, Outcome, spans_of
+from ego.pipeline.jobs import Job, Outcome, computed_for
+from ego.pipeline.needs import frame_size, spans_of
 from ego.video import Array
 
 PROBE_SECONDS = 4.0
@@ -51,26 +52,30 @@ def plan(jobs: Sequence[Job], files: Files, *, probe: bool = True, **settings: A
     """The cost of these jobs; `settings` as for `extract`. The probe writes to a scratch store only."""
     shares: dict[str, Share] = {}
     called = _called(jobs)
+    total = sum(job.seconds for job in jobs)
+    probed = _probe(jobs, files, settings) if probe and jobs else {}
     for job in jobs:
         for extractor in job.extractors:
             name = called[extractor.digest]
             before = shares.get(name, Share(0, 0, 0, 0))
             rows = expected_rows(job, extractor)
-            arrays = extractor.rows(files)
+            if isinstance(extractor, Tracker) and _riders(job) in probed:
+                rows = round(job.seconds * probed[_riders(job)].rows_a_second.get(extractor.name, 0.0))
+            sides = frame_size(extractor, job.video.header)
+            arrays = {own: array.sized(*sides) for own, array in extractor.rows(files).items()}
             shares[name] = Share(
                 before.videos + 1,
                 before.rows + rows,
                 before.bytes + rows * row_bytes(arrays),
                 before.inodes + entry_inodes(arrays, rows),
             )
-    total = sum(job.seconds for job in jobs)
     return Plan(
         len(jobs),
         total,
         sum(share.rows for share in shares.values()),
         sum(share.bytes for share in shares.values()),
         sum(share.inodes for share in shares.values()),
-        _estimate(jobs, files, total, settings) if probe and jobs else None,
+        _estimate(jobs, probed) if total else None,
         shares,
     )
 
@@ -113,27 +118,50 @@ def entry_inodes(arrays: Mapping[str, Array], rows: int) -> int:
     return total
 
 
-def _estimate(jobs: Sequence[Job], files: Files, total: float, settings: dict[str, Any]) -> float | None:
-    """Seconds for all jobs, scaled from the first seconds of the first job of each set of extractors."""
-    first = {tuple(one.digest for one in job.extractors): job for job in reversed(jobs)}
-    rates = {}
-    for extractors, job in first.items():
+@dataclass(frozen=True)
+class Probed:
+    """What the first seconds of a video took: wall seconds and rows a second, and what a run pays once."""
+
+    wall_a_second: float
+    once: float
+    rows_a_second: Mapping[str, float]
+
+
+def _riders(job: Job) -> tuple[str, ...]:
+    return tuple(one.digest for one in job.riding)
+
+
+def _probe(jobs: Sequence[Job], files: Files, settings: dict[str, Any]) -> dict[tuple[str, ...], Probed]:
+    """The first seconds of the first job of each set of extractors, extracted; a set that cannot be is left out."""
+    found = {}
+    for riders, job in {_riders(job): job for job in reversed(jobs)}.items():
         video = job.video
         start = video.part[0] if video.part else (video.header.start_seconds if video.header else 0.0)
-        probe = Job(video.cut(start, start + PROBE_SECONDS), job.extractors, job.readings)
+        probe = replace(job, video=video.cut(start, start + PROBE_SECONDS), passing=_alone(job))
         with tempfile.TemporaryDirectory(prefix="ego-plan-") as folder:
             store = FeatureStore(folder, create=True)
             began = time.monotonic()
             try:
                 done = [event for event in extract([probe], store, files, **settings) if isinstance(event, Outcome)]
             except BadVideo:
-                return None
+                continue
             # what a run pays once (models, the decoder's start) is not scaled
             once = max(0.0, time.monotonic() - began - done[0].wall_seconds)
-            if done[0].state == "failed":
-                return None
-        rates[extractors] = (done[0].wall_seconds / min(PROBE_SECONDS, job.seconds or PROBE_SECONDS), once)
-    if not total:
+            if done[0].state != "failed":
+                seconds = min(PROBE_SECONDS, job.seconds or PROBE_SECONDS)
+                rows = {name: count / seconds for name, count in done[0].rows.items()}
+                found[riders] = Probed(done[0].wall_seconds / seconds, once, rows)
+    return found
+
+
+def _alone(job: Job) -> tuple[Extractor, ...]:
+    """All that the extractors of a job hold: in a scratch store nothing of it is there."""
+    return computed_for(job.extractors, lambda held: False)
+
+
+def _estimate(jobs: Sequence[Job], probed: Mapping[tuple[str, ...], Probed]) -> float | None:
+    """Seconds for all jobs, scaled from the probes; None where one is missing."""
+    if any(_riders(job) not in probed for job in jobs):
         return None
-    scaled = sum(rates[tuple(one.digest for one in job.extractors)][0] * job.seconds for job in jobs)
-    return scaled + sum(once for _, once in rates.values())
+    scaled = sum(probed[_riders(job)].wall_a_second * job.seconds for job in jobs)
+    return scaled + sum(one.once for one in probed.values())

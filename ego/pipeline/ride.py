@@ -1,102 +1,185 @@
 """A ride is one video's way through a run: its frames go in, its entries come out."""
 
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from queue import Queue
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
 from ego.cache.store import FeatureStore
-from ego.extractors._base import Beside, Block, Extractor, Files, Network, Rows, Tracker
+from ego.errors import BrokenEntry
+from ego.extractors._base import Beside, Extractor, Files, Network, Rows, Tracker
 from ego.media.decode import Frame, Look
-from ego.pipeline.jobs import Job, Outcome, pictures_of, spans_of
+from ego.pipeline.inbox import Inbox, Seen, Source, Stored, Stream, ahead_of, barrier_of
+from ego.pipeline.jobs import Job, Outcome, State
 from ego.pipeline.lanes import Lane, Pixels
+from ego.pipeline.listening import Listener
+from ego.pipeline.needs import held_by, pictures_of, spans_of, why_absent
+from ego.pipeline.riders import Give, HoldingRider, NetworkRider, ThreadRider, TrackerRider
 from ego.pipeline.staged import Staged, check_unchanged, remember
-from ego.sampling import GridCutter, Row, SpanCutter, cutter
+from ego.sampling import Row, cutter
 from ego.video import Picture, Signal, slack_seconds
 
-BLOCK_BYTES = 16 * 2**20
-
-
-class Stopped(Exception):
-    """The collecting thread has gone: whoever still makes rows for it ends."""
+ENDED: tuple[State, ...] = ("stored", "exists", "absent")
+PART_BYTES = 16 * 2**20
+PART_FRAMES = 64
 
 
 class Ride:
-    """One video in a run: what its riders still need of its frames, and the rows already made."""
+    """One video in a run: what its riders still need of its frames, and the rows already made.
 
-    def __init__(self, job: Job, lanes: Mapping[str, Lane], files: Files, device: str, give: Callable[[Any], None]):
-        self.job = job
+    `nudge` helps on what a full inbox waits for; it raises Stopped where the run has ended.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        store: FeatureStore,
+        lanes: Mapping[str, Lane],
+        files: Files,
+        device: str,
+        give: Give,
+        nudge: Callable[[], None],
+        listener: Listener,
+        scratch: FeatureStore | None = None,
+    ) -> None:
+        self.job, self.nudge, self._listener = job, nudge, listener
+        self._keeping: dict[str, FeatureStore | None] = {one.digest: scratch for one in job.lent}
+        self._keeping |= {one.digest: store for one in job.extractors}
         self.failed: str | None = None
         self.ended = False
         self.started = time.monotonic()
-        self._held: dict[Picture, dict[int, Pixels]] = {}
+        self._pixels: dict[Picture, dict[int, Pixels]] = {}
         self._pts: dict[int, int] = {}
         self._entries: dict[str, Staged] = {}
-        self._riders: list[NetworkRider | TrackerRider] = []
-        slack = slack_seconds(job.video.header.time_base) if job.video.header else 0.0
-        for extractor in job.extractors:
-            spans = spans_of(extractor, job.readings)
-            cut = cutter(extractor.window, slack, spans)
-            self._held.update({picture: {} for picture in pictures_of(extractor).values()})
-            if isinstance(extractor, Network):
-                lane = lanes[extractor.digest]
-                self._riders.append(NetworkRider(self, lane, cut, give))
-                self._entries[extractor.digest] = Staged(extractor, lane.arrays)
-            elif isinstance(extractor, Tracker):
-                self._riders.append(TrackerRider(self, extractor, cut, give, files, device))
-                self._entries[extractor.digest] = Staged(extractor, extractor.rows(files))
+        self._riders: list[NetworkRider | ThreadRider] = []
+        self._streams: dict[str, list[Stream]] = {}
+        self._part, self._gathered_frames = 0, 0
+        self._stop = 0.0
+        for extractor in job.riding:
+            self._take_on(extractor, store, lanes, files, device, give)
+        for rider in self._riders:
+            if isinstance(rider, ThreadRider):
+                rider.start()
+
+    def _take_on(
+        self,
+        extractor: Extractor,
+        store: FeatureStore,
+        lanes: Mapping[str, Lane],
+        files: Files,
+        device: str,
+        give: Give,
+    ) -> None:
+        reason = why_absent(extractor, self.job.video.header, self.job.readings)
+        try:
+            reason = reason or self._held_reason(extractor, store)
+        except BrokenEntry as error:
+            self.failed = reason = str(error)
+        kept = self._keeping.get(extractor.digest)
+        self._entries[extractor.digest] = Staged(extractor, extractor.rows(files), kept, reason)
+        if reason is not None:
+            return
+        slack = slack_seconds(self.job.video.header.time_base) if self.job.video.header else 0.0
+        cut = cutter(extractor.window, slack, spans_of(extractor, self.job.readings))
+        self._pixels.update({picture: {} for picture in pictures_of(extractor).values()})
+        rider: NetworkRider | ThreadRider
+        if isinstance(extractor, Tracker):
+            rider = TrackerRider(self, extractor, cut, self._inbox(extractor, store), give, files, device)
+        elif held_by(extractor):
+            rider = HoldingRider(self, lanes[extractor.digest], cut, self._inbox(extractor, store), give)
+        else:
+            rider = NetworkRider(self, lanes[extractor.digest], cut, give)
+        self._riders.append(rider)
+
+    def _inbox(self, extractor: Extractor, store: FeatureStore) -> Inbox:
+        sources: dict[str, Source] = {}
+        inbox = Inbox(sources, ahead_of(extractor), loose=isinstance(extractor, Network))
+        for need, held in held_by(extractor).items():
+            if held.digest in self._entries:
+                arrays = self._entries[held.digest].arrays
+                stream = Stream(arrays, held.digest, barrier_of(extractor, held), inbox.moved)
+                self._streams.setdefault(held.digest, []).append(stream)
+                sources[need] = stream
+            else:
+                sources[need] = Stored(store, self.job.key(held).path)
+        return inbox
+
+    def _held_reason(self, extractor: Extractor, store: FeatureStore) -> str | None:
+        """Why an extractor it holds has nothing, by its entry; BrokenEntry where that cannot be read."""
+        for held in held_by(extractor).values():
+            if held.digest not in self._entries:
+                marker = store.marker(self.job.key(held))
+                if marker.state == "absent":
+                    return f"its {held.name} is absent: {marker.reason}"
+        return None
 
     def beside(self, extractor: Extractor) -> Beside:
         """What an extractor knows of this video besides its frames."""
-        header, readings = self.job.video.header, self.job.readings
+        video, readings = self.job.video, self.job.readings
         signals = {
             name: readings[need.kind]
             for name, need in extractor.needs().items()
             if isinstance(need, Signal) and need.kind in readings
         }
-        return Beside(signals, header.width if header else 0, header.height if header else 0)
+        width, height = (video.header.width, video.header.height) if video.header else (0, 0)
+        return Beside(signals, width, height, whole=video.part is None)
 
     @property
     def looks(self) -> list[Look]:
         """What the decoder must show: each picture on the frames that some row of its rider sees."""
         return [
-            Look(picture, extractor.window, spans_of(extractor, self.job.readings))
-            for extractor in self.job.extractors
-            for picture in pictures_of(extractor).values()
+            Look(picture, rider.extractor.window, spans_of(rider.extractor, self.job.readings))
+            for rider in self._riders
+            for picture in rider.pictures.values()
         ]
+
+    @property
+    def sees_frames(self) -> bool:
+        """Whether any rider is there to look at frames or their times."""
+        return bool(self._riders)
 
     def push(self, frame: Frame) -> None:
         """Shows one frame to every rider and lets go of frames no row needs any more."""
         self._pts[frame.index] = frame.pts
         for picture, pixels in frame.pictures.items():
-            self._held[picture][frame.index] = pixels.copy()  # the decoder reuses its memory
+            self._pixels[picture][frame.index] = pixels.copy()  # the decoder reuses its memory
         for rider in self._riders:
             rider.emit(rider.cut.push(frame.index, frame.start, frame.stop))
+        self._stop = frame.stop
+        self._gathered_frames += 1
+        if self._gathered_frames >= PART_FRAMES or sum(one.gathered_bytes for one in self._riders) >= PART_BYTES:
+            self._hand_on(last=False)
         self._release(min(rider.cut.oldest for rider in self._riders))
 
     def finish(self) -> None:
         """The rows that only the end of the video completes."""
         for rider in self._riders:
             rider.emit(rider.cut.finish())
-            rider.finish()
-        self._held.clear()
+        self._hand_on(last=True)
+        self._pixels.clear()
 
-    def frames(self, picture: Picture, row: Row) -> list[Pixels]:
-        """The pictures a row sees, in order."""
-        return [self._held[picture][index] for index in row.frames]
+    def _hand_on(self, last: bool) -> None:
+        """Gives every rider in a thread the rows up to here; whoever is held comes before those who hold it."""
+        counts = {rider.extractor.digest: rider.count for rider in self._riders}
+        for rider in self._riders:
+            rider.hand_on(self._part, self._stop, counts, last)
+        self._part, self._gathered_frames = self._part + 1, 0
 
-    def source(self, row: Row) -> tuple[int, int, int, int]:
-        """First and last frame of a row and their integer timestamps."""
+    def seen(self, rider: NetworkRider | ThreadRider, row: Row) -> Seen | None:
+        """A row with the pictures its rider sees, in order, and its sound; None where that has ended before it."""
+        shown: dict[str, Any] = {
+            need: [self._pixels[picture][index] for index in row.frames] for need, picture in rider.pictures.items()
+        }
+        for need, sound in rider.sounds.items():
+            heard = self._listener.take(self.job.video, row, rider.extractor.window, sound)
+            if heard is None:
+                return None
+            shown[need] = heard
         first, last = row.frames[0], row.frames[-1]
-        return first, last, self._pts[first], self._pts[last]
+        return Seen(row, (first, last, self._pts[first], self._pts[last]), shown)
 
     def _release(self, oldest: int) -> None:
         _drop(self._pts, oldest)
-        for pictures in self._held.values():
+        for pictures in self._pixels.values():
             _drop(pictures, oldest)
 
     def expect(self, extractor: Extractor, rows: int) -> None:
@@ -105,37 +188,60 @@ class Ride:
 
     @property
     def follows(self) -> bool:
-        """Whether a tracker of this video is still at work."""
+        """Whether a rider in a thread is still at work."""
         return any(rider.alive for rider in self._riders)
 
-    def join(self) -> None:
-        """Waits for the trackers to give their last rows."""
-        for rider in self._riders:
-            rider.join()
-
     def abandon(self) -> None:
-        """The video failed or the run stops: trackers are told that no more frames come."""
+        """The video failed or the run stops: riders are told that no more frames come."""
         for rider in self._riders:
             rider.abandon()
-        self._held.clear()
+        self._pixels.clear()
 
     # from here on: called by the collecting thread only
 
     def close(self, extractor: Extractor) -> None:
-        """A tracker has given its last row."""
+        """A rider in a thread has sent out its last row."""
         self._entries[extractor.digest].closed = True
+        self._pass_end(extractor.digest)
 
-    def add(self, store: FeatureStore, extractor: Extractor, rows: Rows) -> None:
-        """Appends finished rows to the extractor's entry."""
+    def end(self, error: str | None) -> None:
+        """The last frame has been shown, or the video failed: what networks of the feeding thread expect is final."""
+        self.ended = True
+        self.failed = self.failed or error
+        for rider in self._riders:
+            if isinstance(rider, NetworkRider):
+                self.close(rider.extractor)
+
+    def passed(self, extractor: Extractor, part: int, count: int) -> None:
+        """A rider in a thread is done with a part."""
+        for stream in self._streams.get(extractor.digest, ()):
+            stream.done(part, count)
+
+    def add(self, extractor: Extractor, rows: Rows) -> None:
+        """Appends finished rows to the extractor's entry and passes them on to those who hold it."""
         entry = self._entries[extractor.digest]
         entry.done += len(rows.time)
         if self.failed is None:
-            entry.append(store, self.job, rows)
+            entry.append(self.job, rows)
+        for stream in self._streams.get(extractor.digest, ()):
+            stream.put(rows)
+        self._pass_end(extractor.digest)
+
+    def _pass_end(self, digest: str) -> None:
+        if self._entries[digest].complete:
+            for stream in self._streams.get(digest, ()):
+                stream.end()
+
+    def fail(self, error: str) -> None:
+        """The video cannot go on: nothing of it is stored."""
+        self.failed = self.failed or error
+        for rider in self._riders:
+            rider.abandon()
 
     @property
     def complete(self) -> bool:
         """Whether every row that was cut has arrived."""
-        return self.ended and all(entry.done >= entry.expected and entry.closed for entry in self._entries.values())
+        return self.ended and all(entry.complete for entry in self._entries.values())
 
     def publish(self, store: FeatureStore, about: Mapping[str, Any]) -> Outcome:
         """Makes the entries visible, or notes the failure; nothing half written stays."""
@@ -146,12 +252,15 @@ class Ride:
             check_unchanged(video)
         for entry in self._entries.values():
             if self.failed is None:
-                states.add(entry.publish(store, self.job, about))
+                states.add(entry.publish(self.job, about))
                 rows[entry.extractor.name] = entry.done
             else:
                 entry.discard()
-                store.note_failure(self.job.key(entry.extractor), video.name, self.failed)
-        state = "failed" if self.failed else next(one for one in ("stored", "exists", "absent") if one in states)
+                if entry.store is not None:
+                    store.note_failure(self.job.key(entry.extractor), video.name, self.failed)
+        rows = {one.name: rows[one.name] for one in self.job.extractors if one.name in rows}
+        ended: State = next((one for one in ENDED if one in states), "stored")
+        state: State = ended if self.failed is None else "failed"
         return Outcome(video, state, rows, self.failed, time.monotonic() - self.started, about)
 
     def discard(self) -> None:
@@ -164,119 +273,3 @@ def _drop(held: dict[int, Any], oldest: int) -> None:
     """Frames come in order: the first to drop lie first."""
     while held and (first := next(iter(held))) < oldest:
         del held[first]
-
-
-@dataclass(frozen=True)
-class Tracked:
-    """What a tracker's thread says: rows, an error, or None for its end."""
-
-    ride: Ride
-    tracker: Tracker
-    said: Rows | BaseException | None
-
-
-class NetworkRider:
-    """Cuts a video's frames into a network's windows."""
-
-    def __init__(self, ride: Ride, lane: Lane, cut: GridCutter | SpanCutter, give: Callable[[Any], None]) -> None:
-        self.cut = cut
-        self._ride, self._lane, self._give = ride, lane, give
-
-    def emit(self, rows: list[Row]) -> None:
-        """Gathers each row's frames into the lane's batch."""
-        ride = self._ride
-        for row in rows:
-            ride.expect(self._lane.extractor, 1)
-            frames = {name: ride.frames(picture, row) for name, picture in self._lane.pictures.items()}
-            for batch in self._lane.add(ride, row, ride.source(row), frames):
-                self._give(batch)
-
-    def finish(self) -> None:
-        """Nothing more: the open batch waits for the next video's windows."""
-
-    alive = False
-
-    def join(self) -> None:
-        """Nothing to wait for."""
-
-    def abandon(self) -> None:
-        """Nothing: rows already in a batch are computed with it and dropped."""
-
-
-class TrackerRider:
-    """Feeds a video's frames, in blocks, to a tracker that runs in a thread of its own."""
-
-    def __init__(
-        self,
-        ride: Ride,
-        tracker: Tracker,
-        cut: GridCutter | SpanCutter,
-        give: Callable[[Any], None],
-        files: Files,
-        device: str,
-    ) -> None:
-        self.cut = cut
-        self._ride, self._tracker, self._give = ride, tracker, give
-        self._pictures = pictures_of(tracker)
-        self._rows: list[tuple[Row, tuple[int, int, int, int], dict[str, Pixels]]] = []
-        self._bytes = 0
-        self._blocks: Queue[Block | None] = Queue(maxsize=2)
-        self._arrays = tracker.rows(files)
-        self._thread = threading.Thread(target=self._run, args=(files, device), daemon=True)
-        self._thread.start()
-
-    def emit(self, rows: list[Row]) -> None:
-        """Gathers frames and hands them on in blocks of bounded size."""
-        for row in rows:
-            frames = {name: self._ride.frames(picture, row)[0] for name, picture in self._pictures.items()}
-            self._rows.append((row, self._ride.source(row), frames))
-            self._bytes += sum(pixels.nbytes for pixels in frames.values())
-            if self._bytes >= BLOCK_BYTES or len(self._rows) >= 64:
-                self._hand_on()
-
-    def finish(self) -> None:
-        """Hands on what is left and tells the tracker that the video has ended."""
-        self._hand_on()
-        self._blocks.put(None)
-
-    @property
-    def alive(self) -> bool:
-        """Whether the tracker is still at work."""
-        return self._thread.is_alive()
-
-    def join(self) -> None:
-        """Waits until the tracker has given its last row."""
-        self._thread.join()
-
-    def abandon(self) -> None:
-        """Tells the tracker that no more frames come."""
-        self._blocks.put(None)
-
-    def _hand_on(self) -> None:
-        if not self._rows:
-            return
-        rows, self._rows, self._bytes = self._rows, [], 0
-        pictures = {name: np.stack([frames[name] for _, _, frames in rows]) for name in self._pictures}
-        times = np.array([row.time for row, _, _ in rows])
-        self._blocks.put(Block(pictures, times, np.array([source for _, source, _ in rows], np.int64)))
-
-    def _run(self, files: Files, device: str) -> None:
-        blocks = iter(self._blocks.get, None)
-        try:
-            self._follow(blocks, files, device)
-            self._give(Tracked(self._ride, self._tracker, None))
-        except Stopped:
-            pass
-        finally:
-            for _ in blocks:  # frames nobody waits for any more: the feeding thread must not block on them
-                pass
-
-    def _follow(self, blocks: Iterator[Block], files: Files, device: str) -> None:
-        try:
-            for rows in self._tracker.follow(blocks, self._ride.beside(self._tracker), files, device):
-                arrays = {name: array.cast(np.asarray(rows.arrays[name])) for name, array in self._arrays.items()}
-                self._give(Tracked(self._ride, self._tracker, Rows(arrays, rows.time, rows.source)))
-        except Stopped:
-            raise
-        except BaseException as error:  # raised again by the collecting thread
-            self._give(Tracked(self._ride, self._tracker, error))

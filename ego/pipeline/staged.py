@@ -7,9 +7,10 @@ from typing import Any
 from ego.cache.store import FeatureStore
 from ego.cache.writer import Writer
 from ego.errors import BadVideo
-from ego.extractors._base import Extractor, Network, Rows
+from ego.extractors._base import Extractor, Rows, Tracker
 from ego.media.frames import folder_stamp
 from ego.pipeline.jobs import Job
+from ego.pipeline.needs import frame_size
 from ego.pipeline.scan import header_facts
 from ego.video import Array, Video
 
@@ -40,31 +41,48 @@ def _stamp(path: str) -> tuple[int, int]:
 
 
 class Staged:
-    """The rows of one entry so far; the store shows nothing of them until `publish`."""
+    """The rows of one extractor so far; the store shows nothing of them until `publish`.
 
-    def __init__(self, extractor: Extractor, arrays: Mapping[str, Array]) -> None:
-        self.extractor, self.arrays = extractor, arrays
+    Without a `store` they are only counted: they are made for those who hold the extractor. `reason` says
+    why there is nothing to extract, where that is known beforehand.
+    """
+
+    def __init__(
+        self, extractor: Extractor, arrays: Mapping[str, Array], store: FeatureStore | None, reason: str | None
+    ) -> None:
+        self.extractor, self.arrays, self.store = extractor, arrays, store
         self.expected = self.done = 0
-        self.closed = isinstance(extractor, Network)  # a tracker says itself when it has ended
+        self.closed = reason is not None  # whether all its rows have set out
+        self._reason = reason
         self._writer: Writer | None = None
 
-    def append(self, store: FeatureStore, job: Job, rows: Rows) -> None:
-        """Stages rows; the first opens the writer."""
+    @property
+    def complete(self) -> bool:
+        """Whether every row has arrived."""
+        return self.closed and self.done >= self.expected
+
+    def append(self, job: Job, rows: Rows) -> None:
+        """Stages rows; the first open the writer and tell what the free sides are."""
+        if self.store is None:
+            return
         if self._writer is None:
-            self._writer = store.writing(job.key(self.extractor), self.arrays, self.extractor)
+            self.arrays = {
+                name: array.sized(*rows.arrays[name].shape[-2:]) if array.free else array
+                for name, array in self.arrays.items()
+            }
+            self._writer = self.store.writing(job.key(self.extractor), self.arrays, self.extractor)
         self._writer.append({"time": rows.time, "source": rows.source, **rows.arrays})
 
-    def publish(self, store: FeatureStore, job: Job, about: Mapping[str, Any]) -> str:
-        """`stored`, `exists`, or `absent` where there was nothing to extract."""
+    def publish(self, job: Job, about: Mapping[str, Any]) -> str | None:
+        """`stored`, `exists`, or `absent` where there was nothing to extract; None where nothing is kept."""
+        if self.store is None:
+            return None
         if self._writer is not None:
             return self._writer.publish(about)
-        window = self.extractor.window
-        reason = (
-            f"the video has no {window.at}"
-            if window.at != "grid"
-            else f"the video is shorter than one whole window of {window.frames} frames"
-        )
-        store.absent(job.key(self.extractor), self.arrays, reason, about, self.extractor)
+        sides = frame_size(self.extractor, job.video.header)
+        arrays = {name: array.sized(*(max(side, 1) for side in sides)) for name, array in self.arrays.items()}
+        reason = self._reason or _why_none(self.extractor)
+        self.store.absent(job.key(self.extractor), arrays, reason, about, self.extractor)
         return "absent"
 
     def discard(self) -> None:
@@ -72,3 +90,12 @@ class Staged:
         if self._writer is not None:
             self._writer.discard()
             self._writer = None
+
+
+def _why_none(extractor: Extractor) -> str:
+    """Why a video that was followed to its end gave no rows."""
+    if extractor.window.at != "grid":
+        return f"the video has no {extractor.window.at}"
+    if isinstance(extractor, Tracker):
+        return f"{extractor.name} found nothing in the video"
+    return f"the video is shorter than one whole window of {extractor.window.frames} frames"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ego.errors import BadVideo
 from ego.extractors._base import Extractor
 from ego.media.decode import Decoder, Look
-from ego.pipeline.jobs import pictures_of, spans_of
+from ego.pipeline.needs import pictures_of, spans_of
 from ego.sampling import Row, cutter
 from ego.video import Picture, Reading, Video, slack_seconds
 

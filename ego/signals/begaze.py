@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ego.errors import BadRequest
-from ego.signals.gaze import FIXATION, SACCADE, TRUNCATED, UNKNOWN, UNTRACKED, gaze_reading
+from ego.gaze import FIXATION, SACCADE, TRUNCATED, UNKNOWN, UNTRACKED
+from ego.signals.gaze import gaze_reading
 from ego.signals.table import read_lines
 from ego.video import Reading
 

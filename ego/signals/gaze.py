@@ -1,7 +1,7 @@
-"""Gaze as a Reading on the video's own clock, whichever tracker wrote it, and its value in each frame.
+"""Gaze files as Readings on the video's own clock, whichever tracker wrote them.
 
 A reading of kind `gaze` holds instants with `point` (n, 2) float64, x right and y down as fractions of
-the full upright frame, `type` (n,) int8, one of the codes below, and `blink` (n,) bool. The point of an
+the full upright frame, `type` (n,) int8, one of the codes of `ego.gaze`, and `blink` (n,) bool. The point of an
 untracked sample is (0, 0); that of a truncated one is held at the frame's edge.
 """
 
@@ -14,14 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ego.errors import BadRequest
+from ego.gaze import TRUNCATED, UNKNOWN, UNTRACKED
 from ego.signals.table import read_table, whole
 from ego.video import Reading
 
-UNTRACKED, FIXATION, SACCADE, UNKNOWN, TRUNCATED = range(5)
-"""Types of a sample: no gaze, at rest, moving, neither (a blink, an event without a name), outside the frame."""
-
-PREFERENCE = (FIXATION, SACCADE, UNKNOWN, TRUNCATED)
-"""Which samples speak for a frame: those of the first of these types that it has."""
+BACK_SECONDS = 10.0
+"""How far a file's times may jump back (a session of EGTEA does, by 4 s) before it is taken for a damaged one."""
 
 EGO4D_COLUMNS = ("canonical_timestamp_s", "confidence", "norm_pos_x", "norm_pos_y")
 EGOEXO_COLUMNS = ("frame_num", "x", "y")
@@ -34,13 +32,30 @@ def gaze_reading(
     blink: NDArray[np.bool_] | None = None,
     sources: Sequence[str] = (),
 ) -> Reading:
-    """Samples as a reading in the order of their times; `point` is in fractions of the frame, not yet clamped."""
+    """Samples as a reading in the order of their times; `point` is in fractions of the frame, not yet clamped.
+
+    Times that run backwards are a BadRequest: by more than ten seconds at once, or again and again.
+    """
+    _check_times(seconds, sources)
     order = np.argsort(seconds, kind="stable")
     held = np.where((kinds == UNTRACKED)[:, None], 0.0, np.clip(point, 0.0, 1.0))
     blinks = np.zeros(len(kinds), bool) if blink is None else blink
     arrays = {"point": held[order], "type": kinds[order].astype(np.int8), "blink": blinks[order]}
     written = tuple(sources[index] for index in order) if sources else ()
     return Reading("gaze", np.repeat(seconds[order], 2).reshape(-1, 2), arrays, written)
+
+
+def _check_times(seconds: NDArray[np.float64], sources: Sequence[str]) -> None:
+    falls = np.diff(seconds)
+    back = np.flatnonzero(falls < 0)
+    if not len(back) or (falls.min() >= -BACK_SECONDS and len(back) <= max(3, len(seconds) // 100)):
+        return
+    worst = int(np.argmin(falls)) + 1
+    where = sources[worst] if sources else f"sample {worst + 1}"
+    raise BadRequest(
+        f"{where}: got gaze at {seconds[worst]:g} s after gaze at {seconds[worst - 1]:g} s ({len(back)} of "
+        f"{len(seconds)} times run backwards), expected the samples of one recording in the order of time"
+    )
 
 
 def shifted(reading: Reading, start: float, stop: float) -> Reading:
@@ -53,32 +68,11 @@ def shifted(reading: Reading, start: float, stop: float) -> Reading:
     return Reading(reading.kind, reading.seconds[inside] - start, arrays, sources)
 
 
-def by_frame(reading: Reading, edges: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int8]]:
-    """(point, type) of each frame of a gaze reading; frame i is on display from edges[i] to edges[i + 1].
-
-    The point is the median of the frame's fixation samples, where it has none of its saccade samples,
-    then unknown, then truncated ones; a frame without a tracked sample is untracked at (0, 0).
-    """
-    frames = len(edges) - 1
-    point, kinds = np.zeros((frames, 2)), np.full(frames, UNTRACKED, np.int8)
-    home = np.searchsorted(edges, reading.seconds[:, 0], side="right") - 1
-    for kind in PREFERENCE:
-        chosen = (reading.arrays["type"] == kind) & (home >= 0) & (home < frames)
-        free = chosen & (kinds[np.clip(home, 0, frames - 1)] == UNTRACKED) if frames else chosen
-        rows = np.flatnonzero(free)
-        rows = rows[np.argsort(home[rows], kind="stable")]
-        starts = np.flatnonzero(np.diff(home[rows], prepend=-1))
-        for group in np.split(rows, starts[1:]) if len(rows) else []:
-            point[home[group[0]]] = np.median(reading.arrays["point"][group], axis=0)
-            kinds[home[group[0]]] = kind
-    return point, kinds
-
-
-def read_ego4d_gaze(path: Path, least_confidence: float = 0.6) -> Reading:
+def read_ego4d_gaze(path: Path) -> Reading:
     """The gaze of an Ego4D csv: Pupil's origin at the bottom left is turned, `confidence` is kept beside.
 
-    Samples below `least_confidence` are untracked. The file does not tell fixations from saccades, so
-    what is tracked is unknown, or truncated where it lies outside the frame.
+    The file does not tell fixations from saccades, so what is tracked is unknown, or truncated where it lies
+    outside the frame; how sure a sample must be is said by who uses it.
     """
     _, lines = read_table(path, EGO4D_COLUMNS)
     rows = np.array([[_number(line.cells[name], name, line.source) for name in EGO4D_COLUMNS] for line in lines])
@@ -88,7 +82,7 @@ def read_ego4d_gaze(path: Path, least_confidence: float = 0.6) -> Reading:
     if len(bad):
         raise BadRequest(f"{lines[bad[0]].source}: got no number as 'canonical_timestamp_s', expected seconds")
     with np.errstate(invalid="ignore"):
-        lost = ~np.isfinite(point).all(axis=1) | ~(confidence >= least_confidence)
+        lost = ~np.isfinite(point).all(axis=1)
         outside = ((point < 0) | (point > 1)).any(axis=1)
     kinds = np.where(lost, UNTRACKED, np.where(outside, TRUNCATED, UNKNOWN)).astype(np.int8)
     reading = gaze_reading(seconds, np.nan_to_num(point), kinds, sources=[line.source for line in lines])

@@ -1,6 +1,7 @@
 """A pack is the rows of its entries, checked once, gathered by number."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -123,3 +124,19 @@ def test_a_broken_entry_is_named_and_leaves_no_pack(filled, fast_path):
         with pytest.raises(BrokenEntry, match=keys[2].entry):
             pack(store, keys, folder=folder)
     assert os.listdir(fast_path) == ["store"]
+
+
+def test_an_absent_entry_of_another_size_is_no_obstacle(filled, make):
+    """What has nothing to say does not know the size of the pictures it has none of."""
+    store, keys, _ = filled
+    small = {name: replace(array, shape=tuple(1 for _ in array.shape)) for name, array in ARRAYS.items()}
+    store.absent(make.key(11), small, "no hands", {})
+    assert pack(store, [make.key(11), *keys]).arrays == ARRAYS
+
+
+def test_sizes_that_differ_are_said(filled, make):
+    store, keys, _ = filled
+    wide = {**ARRAYS, "flow": replace(ARRAYS["flow"], shape=(*ARRAYS["flow"].shape[:-1], 99))}
+    store.write(make.key(12), wide, [make.block(wide, 3)], {})
+    with pytest.raises(BadRequest, match=r"99.*picture\.fit=squash"):
+        pack(store, [keys[0], make.key(12)])

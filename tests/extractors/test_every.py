@@ -20,7 +20,7 @@ import torch
 
 from ego.extractors._base import Extractor, Network
 from ego.spec import Weights, make, names, rebuild
-from ego.video import Picture
+from ego.video import Picture, Sound
 
 GOLDEN = Path(__file__).with_name("golden.json")
 TINY = "sha256:" + "ab" * 32  # stands for the drawn ONNX model, whose bytes a library may write otherwise tomorrow
@@ -46,6 +46,9 @@ SAMPLES = {
         'weights = "random:7"\nprecision = "float32"\nsize = 193\npicture = { fit = "squash", size = 193 }\n'
         'window = { frames = 9 }\ntaps = ["avg_pool"]',
     ],
+    "log_mel": ["", 'front = "vggish"\nwindow = { frames = 39, stride = 39, fps = 40.0 }'],
+    "mfcc": ["", "loudness = 0.0\nwindow = { frames = 25, stride = 5, fps = 25.0 }"],
+    "sound": ["", "window = { frames = 1, fps = 4.0 }"],
 }
 EVERY = [(name, place) for name, tables in SAMPLES.items() for place in range(len(tables))]
 LONG = [("i3d", 2)]
@@ -68,6 +71,11 @@ def windows(spec: Network, count: int) -> dict[str, torch.Tensor]:
     """Drawn windows of a frame of 48x32, in the pictures the extractor asks for."""
     shown = {}
     for need, picture in spec.needs().items():
+        if isinstance(picture, Sound):
+            assert spec.window.fps is not None
+            samples = round(spec.window.span / spec.window.fps * picture.rate)
+            shown[need] = torch.from_numpy(np.random.default_rng(len(need)).normal(0, 0.1, (count, samples))).float()
+            continue
         assert isinstance(picture, Picture)
         wide, tall = picture.pixels(WIDE, SIDE)
         random = np.random.Generator(np.random.PCG64(len(need)))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ego.errors import BadRequest
+from ego.gaze import FIXATION, SACCADE, TRUNCATED, UNKNOWN, UNTRACKED, by_frame
 from ego.signals.begaze import official_frames, read_begaze
-from ego.signals.gaze import FIXATION, SACCADE, TRUNCATED, UNKNOWN, UNTRACKED, by_frame
 
 HEAD = "## [BeGaze]\n## Version:\tBeGaze 3.1.77\n## Number of Samples:\t{count}\n## Calibration Area:\t1280\t960\n##\n"
 SMALL = ["Time", "Type", "Trial", "L POR X [px]", "L POR Y [px]", "Frame", "Aux1", "L Event Info"]
@@ -72,7 +72,7 @@ def test_columns_are_found_by_name_and_both_eyes_are_preferred(tmp_path):
 def test_the_value_of_a_frame(tmp_path):
     rows = [(100, 100, 0, "Fixation"), (300, 300, 0, "Saccade"), (900, 900, 0, "Saccade"), (50, 50, 2, "Blink")]
     samples = export(tmp_path / "a.txt", rows)
-    point, kinds = by_frame(samples.reading(), np.arange(4) / 24)
+    point, kinds, _ = by_frame(samples.reading(), np.arange(4) / 24)
     assert kinds.tolist() == [FIXATION, UNTRACKED, UNKNOWN]
     assert (point[0] * [1280, 960]).tolist() == [100, 100]
     point, kinds = official_frames(samples)
@@ -121,7 +121,7 @@ def test_the_counts_of_two_real_exports(shared_data, session):
     assert np.bincount(found, minlength=5).tolist() == official
     assert point[3] == pytest.approx(third, abs=1e-8)
     assert np.bincount(official_frames(samples, keep_truncated=True)[1], minlength=5).tolist() == truncated
-    _, found = by_frame(samples.reading(), np.arange(last + 2) / 24)
+    _, found, _ = by_frame(samples.reading(), np.arange(last + 2) / 24)
     assert ((found == FIXATION).sum(), np.isin(found, [FIXATION, SACCADE]).sum()) == (fixed, moving)
 
 

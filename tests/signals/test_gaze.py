@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from ego.errors import BadRequest
-from ego.signals.gaze import TRUNCATED, UNKNOWN, UNTRACKED, by_frame, gaze_reading, read_ego4d_gaze, read_egoexo_gaze
+from ego.gaze import TRUNCATED, UNKNOWN, UNTRACKED
+from ego.signals.gaze import gaze_reading, read_ego4d_gaze, read_egoexo_gaze
 from ego.signals.gaze import shifted as shift
 
 EGO4D = (
@@ -21,10 +22,10 @@ def test_ego4d_turns_the_origin(tmp_path):
     (tmp_path / "a.csv").write_text(EGO4D + ROW + rest)
     reading = read_ego4d_gaze(tmp_path / "a.csv")
     assert reading.arrays["point"][0] == pytest.approx((0.44447, 0.55825), abs=1e-5)
-    assert reading.arrays["type"].tolist() == [UNKNOWN, TRUNCATED, UNTRACKED]
+    assert reading.arrays["type"].tolist() == [UNKNOWN, TRUNCATED, UNKNOWN]
+    assert reading.arrays["confidence"].tolist() == pytest.approx([1.0, 1.0, 0.1])
     assert reading.arrays["point"][1].tolist() == [0.5, 0.0]
     assert reading.seconds[:, 0].tolist() == [0.004056999999988875, 0.5, 0.6]
-    assert read_ego4d_gaze(tmp_path / "a.csv", 0.0).arrays["type"].tolist() == [UNKNOWN, TRUNCATED, UNKNOWN]
 
 
 def test_egoexo_pixels_become_fractions(tmp_path):
@@ -59,8 +60,15 @@ def test_a_clip_has_the_gaze_of_its_own_seconds():
     assert clip.arrays["point"].tolist() == [[0.3, 0.3]]
 
 
-def test_frames_without_samples_are_untracked():
-    empty = gaze_reading(np.empty(0), np.empty((0, 2)), np.empty(0, np.int8))
-    point, kinds = by_frame(empty, np.arange(3) / 24)
-    assert point.tolist() == [[0, 0], [0, 0]]
-    assert kinds.tolist() == [UNTRACKED, UNTRACKED]
+def test_times_that_run_backwards_are_refused(tmp_path):
+    rows = [f"0,{when},{when},1,1.0,0.5,0.5" + "," * 16 for when in (0.0, 0.1, 700.0, 0.2)]
+    (tmp_path / "a.csv").write_text(EGO4D + "\n".join(rows) + "\n")
+    with pytest.raises(BadRequest, match=r"a.csv, line 5: got gaze at 0.2 s after gaze at 700 s"):
+        read_ego4d_gaze(tmp_path / "a.csv")
+    falling = gaze_falling(np.arange(20, 0, -1) / 10)
+    with pytest.raises(BadRequest, match="19 of 20 times run backwards"):
+        falling()
+
+
+def gaze_falling(seconds):
+    return lambda: gaze_reading(seconds, np.full((len(seconds), 2), 0.5), np.ones(len(seconds), np.int8))
