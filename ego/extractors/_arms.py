@@ -58,9 +58,7 @@ class Colours:
         self._room += 0.5 / size + 0.03 * np.bincount(room, minlength=size)
 
 
-def arms(
-    shots: Iterator[Shot], span_seconds: float, step_seconds: float, hand_width: float
-) -> Iterator[Detections]:
+def arms(shots: Iterator[Shot], span_seconds: float, step_seconds: float, hand_width: float) -> Iterator[Detections]:
     """The ends of arms in each shot."""
     first = list(islice(shots, FIRST_SHOTS))
     if not first:

@@ -19,7 +19,7 @@ SORT_HEIGHT = 256.0
 """SORT's noise is in pixels: of frames of this height."""
 
 
-def given(blocks: Iterator[Block], reading: Reading) -> Iterator[Rows]:
+def given(blocks: Iterator[Block], reading: Reading, whole: bool) -> Iterator[Rows]:
     """A row for each item of a reading, on the frame on display in its middle; after the video's end: BadVideo."""
     times = reading.seconds.mean(axis=1)
     order = np.argsort(times, kind="stable")
@@ -36,7 +36,7 @@ def given(blocks: Iterator[Block], reading: Reading) -> Iterator[Rows]:
         }
         yield Rows(arrays, block.time[frames], block.source[frames])
         taken, stop = taken + len(here), float(block.time[-1, 2])
-    if taken < len(order):
+    if whole and taken < len(order):
         raise BadVideo(
             f"the face tracks go on until {times[order[-1]]:.3f} s and the video ends at {stop:.3f} s; are they of "
             "this video, and was their rate stated rightly?"

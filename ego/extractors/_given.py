@@ -39,7 +39,8 @@ class GivenBoxes(Detector):
                 reading.arrays["box"][here], reading.arrays["score"][here], np.where(side < 0, np.nan, side)
             )
             taken, count, stop = until, count + 1, shot.stop
-        _check(reading, count, times[order[taken:]], stop)
+        if beside.whole:
+            _check(reading, count, times[order[taken:]], stop)
 
 
 def _check(reading: Reading, count: int, left: NDArray[np.float64], stop: float) -> None:

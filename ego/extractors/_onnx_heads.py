@@ -58,9 +58,7 @@ class BoxModel:
         return Detections.make(boxes[kept], np.clip(best[good][kept], 0, 1), side[kept])
 
 
-def fitted(
-    picture: NDArray[np.uint8], size: tuple[int, int], letterbox: bool
-) -> tuple[NDArray[np.uint8], Real, Real]:
+def fitted(picture: NDArray[np.uint8], size: tuple[int, int], letterbox: bool) -> tuple[NDArray[np.uint8], Real, Real]:
     """The picture in `size` (width, height), and the scale and shift from its pixels to those: x * scale + shift."""
     have = np.array([picture.shape[1], picture.shape[0]], np.float64)
     want = np.array(size, np.float64)

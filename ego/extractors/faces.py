@@ -59,5 +59,5 @@ class Faces(Tracker):
         from ego.extractors._face_tracks import detected, given
 
         if self.detector is None:
-            return given(blocks, beside.signals["face_tracks"])
+            return given(blocks, beside.signals["face_tracks"], beside.whole)
         return detected(self, self.detector, blocks, beside, files)
