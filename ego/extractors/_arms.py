@@ -159,7 +159,8 @@ def _end(
 def binned(pixels: NDArray[np.uint8]) -> NDArray[np.intp]:
     """(h, w) the bin of each YCrCb pixel."""
     bright, red, blue = (pixels[..., channel].astype(np.intp) for channel in range(3))
-    return ((bright >> 5) * 24 + np.clip((red - 96) >> 2, 0, 23)) * 24 + np.clip((blue - 64) >> 2, 0, 23)
+    colour = np.clip((red - 96) >> 2, 0, 23) * 24 + np.clip((blue - 64) >> 2, 0, 23)
+    return np.asarray((bright >> 5) * 24 * 24 + colour, np.intp)
 
 
 def skin_prior() -> NDArray[np.float64]:

@@ -80,7 +80,7 @@ def scaled(picture: NDArray[np.uint8], scaling: str, bgr: bool) -> NDArray[np.fl
     elif scaling == "symmetric":
         real = (real - 127) / 128
     elif scaling == "imagenet":
-        real = ((real - MEAN) / DEVIATION).astype(np.float32)
+        real = (real - MEAN.astype(np.float32)) / DEVIATION.astype(np.float32)
     return real[..., ::-1] if bgr else real
 
 

@@ -99,7 +99,7 @@ class Sort:
         self._filters.predict()
         self._streak[self._since > 0] = 0
         self._since += 1
-        self._keep(np.isfinite(self._filters.boxes).all(axis=1))
+        self._keep(np.asarray(np.isfinite(self._filters.boxes).all(axis=1)))
         detections, tracks, fresh = match(boxes, self._filters.boxes, self._iou)
         self._filters.update(tracks, boxes[detections])
         self._since[tracks] = 0
