@@ -157,4 +157,6 @@ def match(boxes: Boxes, predicted: Boxes, least: float) -> tuple[NDArray[np.intp
 def measure(boxes: Boxes) -> NDArray[np.float64]:
     """(n, 4) centre x and y, area and width / height."""
     size = boxes[:, 2:4] - boxes[:, :2]
-    return np.hstack([boxes[:, :2] + size / 2, size.prod(axis=1, keepdims=True), size[:, :1] / size[:, 1:]])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shape = size[:, :1] / size[:, 1:]
+    return np.hstack([boxes[:, :2] + size / 2, size.prod(axis=1, keepdims=True), shape])
