@@ -120,22 +120,34 @@ def _parts(
 
 
 def ends(columns: NDArray[np.intp], rows: NDArray[np.intp], width: int, height: int, reach: float) -> list[Hand]:
-    """The hands of one patch of skin: one, or two where arms come in at two places of the lower border."""
-    low = np.sort(columns[rows >= height - 2])
-    runs = np.split(low, np.flatnonzero(np.diff(low) > 0.05 * width) + 1) if len(low) else []
-    entries = [(float(run.mean()), float(height)) for run in runs if len(run) >= 0.02 * width]
-    if not entries:
-        sides = [(0.0, columns <= 1), (float(width), columns >= width - 2)]
-        entries = [(x, float(rows[touches].mean())) for x, touches in sides if touches.sum() > 3]
-    if not entries:
-        entries = [(float(columns.mean()), 1.2 * height)]
+    """The hands of one patch of skin: one, or two where arms come in at two places of the frame's border."""
+    entries = _entries(columns, rows, width, height) or [(float(columns.mean()), 1.2 * height)]
     if len(entries) == 1:
         return _end(columns, rows, entries[0], width, height, reach)
-    first, last = min(entries), max(entries)
-    left = columns < (first[0] + last[0]) / 2
-    return _end(columns[left], rows[left], first, width, height, reach) + _end(
-        columns[~left], rows[~left], last, width, height, reach
+    first, last = entries[0], entries[-1]
+    nearer = np.hypot(columns - first[0], rows - first[1]) < np.hypot(columns - last[0], rows - last[1])
+    return _end(columns[nearer], rows[nearer], first, width, height, reach) + _end(
+        columns[~nearer], rows[~nearer], last, width, height, reach
     )
+
+
+def _entries(
+    columns: NDArray[np.intp], rows: NDArray[np.intp], width: int, height: int
+) -> list[tuple[float, float]]:
+    """Where a patch touches the border, from the left side's middle along the bottom to the right side's middle."""
+    half = height // 2
+    left, right, low = columns <= 1, columns >= width - 2, rows >= height - 2
+    way = [rows[left] - half, columns[low] + half, 3 * half + width - rows[right]]
+    along = np.unique(np.concatenate(way))
+    along = along[(along >= 0) & (along <= 2 * half + width)]
+    runs = np.split(along, np.flatnonzero(np.diff(along) > 0.05 * width) + 1) if len(along) else []
+    found = []
+    for run in runs:
+        if len(run) >= 0.02 * width:
+            place = float(run.mean())
+            x = min(max(place - half, 0.0), float(width))
+            found.append((x, half + min(place, half, 2 * half + width - place)))
+    return found
 
 
 def _end(

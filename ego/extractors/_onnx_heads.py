@@ -20,7 +20,8 @@ Real = NDArray[np.float64]
 GREY = 114
 STRIDES = ((8, 16, 32, 64), (8, 16, 32))
 CENTRE_VARIANCE, SIZE_VARIANCE = 0.1, 0.2
-MEAN, DEVIATION = np.array([123.675, 116.28, 103.53]), np.array([58.395, 57.12, 57.375])
+MEAN = np.array([123.675, 116.28, 103.53], np.float32)
+DEVIATION = np.array([58.395, 57.12, 57.375], np.float32)
 
 
 class Raw(NamedTuple):
@@ -74,13 +75,15 @@ def fitted(picture: NDArray[np.uint8], size: tuple[int, int], letterbox: bool) -
 
 def scaled(picture: NDArray[np.uint8], scaling: str, bgr: bool) -> NDArray[np.float32]:
     """Bytes as the model's input."""
-    real = picture.astype(np.float32)
+    real: NDArray[np.float32] = picture.astype(np.float32)
     if scaling == "unit":
         real /= 255
     elif scaling == "symmetric":
-        real = (real - 127) / 128
+        real -= 127
+        real /= 128
     elif scaling == "imagenet":
-        real = (real - MEAN.astype(np.float32)) / DEVIATION.astype(np.float32)
+        real -= MEAN
+        real /= DEVIATION
     return real[..., ::-1] if bgr else real
 
 

@@ -26,8 +26,8 @@ WRIST, MIDDLE = 0, 2
 GROW, AHEAD = 2.6, 0.5
 """A hand's crop is so many palms wide, its centre half a palm towards the fingers."""
 
-INNER = np.array([[0.2, 0.25], [0.8, 0.25], [0.8, 0.75], [0.2, 0.75]])
-"""The part of a hand's crop that is its box."""
+BOX, BOX_AHEAD = 1.2, 0.1
+"""A hand's box is so many palms wide, its centre a tenth of one towards the fingers: what fits marked hands best."""
 
 TILE = 0.8
 """The side of a tile, of the frame's height."""
@@ -67,7 +67,7 @@ class PalmModel:
             if flag < self._spec.least_flag:
                 continue
             marks.append(points / size)
-            boxes.append(_bounds(_through(hand_crop(palm), INNER)[None] / size, 0)[0])
+            boxes.append(hand_box(palm) / np.tile(size, 2))
             sure.append(score)
             origins.append(_origin(palm[2 + WRIST] / size, palm[2 + MIDDLE] / size))
         if not boxes:
@@ -116,14 +116,25 @@ class PalmModel:
         return _through(crop, points), float(found["output_handflag"][0])
 
 
+def hand_box(palm: Points) -> Points:
+    """(4,) the box of a hand in pixels, upright."""
+    side = float(np.max(palm[1] - palm[0]))
+    centre = (palm[0] + palm[1]) / 2 + _up(palm) * BOX_AHEAD * side
+    return np.concatenate([centre - BOX * side / 2, centre + BOX * side / 2])
+
+
+def _up(palm: Points) -> Points:
+    """(2,) the direction from the wrist to the fingers, of length 1."""
+    up = palm[2 + MIDDLE] - palm[2 + WRIST]
+    return np.asarray(up / max(float(np.hypot(*up)), 1e-6))
+
+
 def hand_crop(palm: Points) -> Points:
     """(3, 2) the crop of a hand in pixels: its centre, and the vectors along its width and height.
 
     It is turned so that the middle finger points up.
     """
-    up = palm[2 + MIDDLE] - palm[2 + WRIST]
-    up = up / max(float(np.hypot(*up)), 1e-6)
-    side = float(np.max(palm[1] - palm[0]))
+    up, side = _up(palm), float(np.max(palm[1] - palm[0]))
     centre = (palm[0] + palm[1]) / 2 + up * AHEAD * side
     across = np.array([-up[1], up[0]])
     return np.stack([centre, across * GROW * side, -up * GROW * side])
