@@ -17,12 +17,15 @@ BINS = (8, 24, 24)
 HUE_DEGREES, HUE_WIDTH = 39.0, 13.0
 """Where skin of every tone lies around grey in (-Cb, Cr), and how far it strays."""
 
+ELBOWS = 1.35
+"""How far below the frame's top the elbows are, in heights of the frame."""
+
 LEAST_AREA = 0.002
 FIRST_SHOTS = 8
 
 
 class Hand(NamedTuple):
-    """The end of an arm: its box and the arm's origin in fractions, and which pixels it is made of."""
+    """The end of an arm: its box and the elbow's x in fractions, and which pixels it is made of."""
 
     box: tuple[float, float, float, float]
     origin: float
@@ -165,7 +168,16 @@ def _end(
     left, right = np.percentile(columns[near], [2, 98])
     top, bottom = np.percentile(rows[near], [2, 98])
     box = (left / width, top / height, (right + 1) / width, (bottom + 1) / height)
-    return [Hand(box, entry[0] / width, columns[near], rows[near])]
+    return [Hand(box, _elbow(entry, (float(x), float(y)), height) / width, columns[near], rows[near])]
+
+
+def _elbow(entry: tuple[float, float], tip: tuple[float, float], height: int) -> float:
+    """x where an arm's line comes to the height of the elbows, below the frame; a short arm's is where it comes in."""
+    rise = entry[1] - tip[1]
+    if rise < 0.2 * height:
+        return entry[0]
+    lean = float(np.clip((entry[0] - tip[0]) / rise, -1.5, 1.5))
+    return entry[0] + lean * (ELBOWS * height - entry[1])
 
 
 def binned(pixels: NDArray[np.uint8]) -> NDArray[np.intp]:

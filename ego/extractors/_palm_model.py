@@ -23,11 +23,15 @@ OVERLAP = 0.3
 WRIST, MIDDLE = 0, 2
 """Of the palm's seven key points: the wrist, and where the middle finger begins."""
 
-GROW, AHEAD = 2.6, 0.5
-"""A hand's crop is so many palms wide, its centre half a palm towards the fingers."""
+AHEAD = 0.1
+"""The centre of a hand lies so many palms towards the fingers."""
 
-BOX, BOX_AHEAD = 1.2, 0.1
-"""A hand's box is so many palms wide, its centre a tenth of one towards the fingers: what fits marked hands best."""
+GROW, BOX = 1.6, 1.2
+"""A hand's crop and its box are so many palms wide.
+
+This detector's boxes hold nearly the whole hand (0.125 of the frame's width where marked hands have 0.145), so
+the 2.6 palms, half a palm ahead, of its later, narrower ones would show the landmark model mostly background.
+"""
 
 TILE = 0.8
 """The side of a tile, of the frame's height."""
@@ -119,7 +123,7 @@ class PalmModel:
 def hand_box(palm: Points) -> Points:
     """(4,) the box of a hand in pixels, upright."""
     side = float(np.max(palm[1] - palm[0]))
-    centre = (palm[0] + palm[1]) / 2 + _up(palm) * BOX_AHEAD * side
+    centre = (palm[0] + palm[1]) / 2 + _up(palm) * AHEAD * side
     return np.concatenate([centre - BOX * side / 2, centre + BOX * side / 2])
 
 

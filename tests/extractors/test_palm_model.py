@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ego.errors import BadRequest
-from ego.extractors._palm_model import MIDDLE, WRIST, PalmModel, _origin, _through, anchors, hand_crop
+from ego.extractors._palm_model import MIDDLE, WRIST, PalmModel, _origin, _through, anchors, hand_box, hand_crop
 from ego.extractors._palms import Palms
 from ego.fields import Weights
 from ego.media.decode import Decoder, Look
@@ -33,10 +33,14 @@ def palm(wrist: tuple[float, float], middle: tuple[float, float]) -> np.ndarray:
 
 def test_the_crop_is_turned_so_that_the_middle_finger_points_up():
     upright = hand_crop(palm((100, 110), (100, 90)))
-    assert upright.tolist() == pytest.approx(np.array([[100, 90], [52, 0], [0, 52]]))
+    assert upright.tolist() == pytest.approx(np.array([[100, 98], [32, 0], [0, 32]]))
     right = hand_crop(palm((90, 100), (110, 100)))  # the fingers point right: the crop's up is the picture's right
-    assert _through(right, np.array([[0.5, 0.0]]))[0] == pytest.approx([110 + 26, 100])
-    assert _through(right, np.array([[1.0, 0.5]]))[0] == pytest.approx([110, 100 + 26])
+    assert _through(right, np.array([[0.5, 0.0]]))[0] == pytest.approx([102 + 16, 100])
+    assert _through(right, np.array([[1.0, 0.5]]))[0] == pytest.approx([102, 100 + 16])
+
+
+def test_the_box_is_upright():
+    assert hand_box(palm((90, 100), (110, 100))) == pytest.approx([90, 88, 114, 112])
 
 
 def test_the_forearm_leads_to_the_border():
