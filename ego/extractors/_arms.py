@@ -134,9 +134,7 @@ def ends(columns: NDArray[np.intp], rows: NDArray[np.intp], width: int, height: 
     )
 
 
-def _entries(
-    columns: NDArray[np.intp], rows: NDArray[np.intp], width: int, height: int
-) -> list[tuple[float, float]]:
+def _entries(columns: NDArray[np.intp], rows: NDArray[np.intp], width: int, height: int) -> list[tuple[float, float]]:
     """Where a patch touches the border, from the left side's middle along the bottom to the right side's middle."""
     half = height // 2
     left, right, low = columns <= 1, columns >= width - 2, rows >= height - 2

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ from ego.extractors.hands import Hands
 from ego.fields import Weights
 from ego.media.decode import Decoder, Look
 from ego.pipeline.scan import find_videos, scan
+from ego.pipeline.weights import WeightFinder
 from ego.signals.boxes import Boxed, hand_boxes
+from ego.spec import make, rebuild
 from ego.video import Picture, Reading, Video
 
 FPS = 10.0
@@ -244,3 +247,19 @@ def test_hands_of_real_cooks(name: str, recall: float, sides: float, shared_data
     assert total[1] > 90
     assert total[0] / total[1] > recall
     assert total[2] / total[0] > sides
+
+
+def test_a_recipe_names_the_detector(shared_data: Path):
+    folder = shared_data / "hands" / "tflite"
+    finder = WeightFinder([folder])
+    table = {"detector": {"name": "Palms", "weights": "palm_detection_builtin_256_integer_quant.tflite"}}
+    made = make("extractors", "hands", finder.fill(Hands, table))
+    assert made == Hands(detector=Palms(weights=weights(folder / table["detector"]["weights"])))
+    assert rebuild(json.loads(json.dumps(made.describe()))) == made
+    assert make("extractors", "hands", {"detector": {"span_seconds": 2.0}}) == Hands(
+        detector=SkinAndMotion(span_seconds=2.0)
+    )
+    with pytest.raises(BadRequest, match="expected one of: SkinAndMotion, Palms, OnnxBoxes, GivenBoxes"):
+        make("extractors", "hands", {"detector": {"name": "Eyes"}})
+    with pytest.raises(BadRequest, match="has no field 'size'"):
+        make("extractors", "hands", {"detector": {"name": "GivenBoxes", "size": 3}})
