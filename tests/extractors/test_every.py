@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from ego.extractors._base import Extractor, Network
-from ego.spec import Weights, make, names, rebuild
+from ego.spec import Weights, find, make, names, rebuild
 from ego.video import Picture, Sound
 
 GOLDEN = Path(__file__).with_name("golden.json")
@@ -62,10 +62,23 @@ SAMPLES = {
     "warp_flow": ['flow = { name = "dis" }'],
     "idt": [""],
     "motion_map": [""],
+    "hands": [
+        "",
+        f'detector = {{ name = "Palms", weights = "{TINY}", tiles = 1 }}\nmin_hits = 2',
+        f'detector = {{ name = "OnnxBoxes", weights = "{TINY}", layout = "ssd", anchors = [[16, 12, 20]] }}',
+        'detector = { name = "GivenBoxes" }\ninset = 0.1',
+    ],
+    "faces": [
+        "",
+        f'detector = {{ name = "YuNet", weights = "{TINY}" }}',
+        f'detector = {{ name = "UltraFace", weights = "{TINY}" }}\nmin_hits = 1',
+    ],
+    "face_crops": ["", f'rule = "asd"\nfaces = {{ detector = {{ name = "YuNet", weights = "{TINY}" }} }}'],
 }
 EVERY = [(name, place) for name, tables in SAMPLES.items() for place in range(len(tables))]
 LONG = [("i3d", 2)]
-RUN = [(name, place) for name, place in EVERY if place > 0 or name == "mean_rgb"]
+NETWORKS = [(name, place) for name, place in EVERY if issubclass(find("extractors", name), Network)]
+RUN = [(name, place) for name, place in NETWORKS if place > 0 or name == "mean_rgb"]
 MARKED = [pytest.param(*one, marks=pytest.mark.slow) if one in LONG else one for one in RUN]
 
 
