@@ -84,7 +84,7 @@ class Sound(Spec):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.rate < 1:
-            raise BadRequest(f"got a rate of {self.rate} for sound, expected at least 1 sample a second")
+            raise BadRequest(f"got {self.rate} samples of sound a second, expected at least 1")
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Array(Spec):
     def fits(self, shape: tuple[int, ...]) -> bool:
         """Whether rows may have this shape: free sides may be anything above 0."""
         return len(shape) == len(self.shape) and all(
-            mine in (0, theirs) and theirs > 0 for mine, theirs in zip(self.shape, shape, strict=True)
+            a in (0, b) and b > 0 for a, b in zip(self.shape, shape, strict=True)
         )
 
     def sized(self, height: int, width: int) -> "Array":
