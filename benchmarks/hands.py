@@ -147,7 +147,8 @@ def compare(name: str, hands: Hands, videos: list[Video], truth: Truth, decoder:
     hit, all_hands, right, good, boxes_given = total
     print(
         f"  {name:20s} recall {hit / all_hands:.3f}  sides {right / max(hit, 1):.3f}  precision "
-        f"{good / max(boxes_given, 1):.3f}  ({int(all_hands)} hands)  {1000 * clock.total / clock.frames:.1f} ms a frame",
+        f"{good / max(boxes_given, 1):.3f}  ({int(all_hands)} hands)  "
+        f"{1000 * clock.total / clock.frames:.1f} ms a frame",
         flush=True,
     )
 

@@ -117,7 +117,7 @@ def _parts(
         part = labels[window] == label
         if area < LEAST_AREA * width * height or not np.isin(joined[window][part], border[border > 0]).any():
             continue
-        if (moves[window][part] > 0.5).mean() >= 0.3 or learnt[window][part].mean() >= 2.2:
+        if (moves[window][part] > 0.5).mean() >= 0.3 or learnt[window][part].mean() >= 1.5:
             rows, columns = np.nonzero(part)
             yield rows + top, columns + left
 

@@ -26,8 +26,8 @@ class Shot:
 class Detections:
     """What was found in one frame, in fractions of it: `boxes` (n, 4) and `scores` (n,) in [0, 1].
 
-    `origin` (n,) is the x from which the arm comes, at the frame's lower border or below, NaN where unknown; a detector that
-    knows which hand it is says 0 for the left and 1 for the right one. `landmarks` is (n, 21, 2).
+    `origin` (n,) is the x from which the arm comes, at the frame's lower border or below, NaN where unknown; a
+    detector that knows which hand it is says 0 for the left and 1 for the right one. `landmarks` is (n, 21, 2).
     """
 
     boxes: Boxes
