@@ -210,9 +210,8 @@ class Clip:
     def __post_init__(self) -> None:
         for start, stop in self.parts:
             if not 0 <= start <= stop:
-                raise BadRequest(
-                    f"got a clip of {self.video.name} from {start:g} to {stop:g} s, expected 0 <= start <= stop"
-                )
+                where = f"from {start:g} to {stop:g} s"
+                raise BadRequest(f"got a clip of {self.video.name} {where}, expected 0 <= start <= stop")
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,9 +237,7 @@ class Reading:
         held: dict[str, Sized] = {**self.arrays, **self.encoded}
         for name, array in held.items():
             if len(array) != len(seconds):
-                raise BadRequest(
-                    f"got {len(array)} rows of {name} in a reading of {self.kind}, expected {len(seconds)}"
-                )
+                raise BadRequest(f"got {len(array)} rows of {name} in a reading of {self.kind}, not {len(seconds)}")
 
     @cached_property
     def digest(self) -> str:

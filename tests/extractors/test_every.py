@@ -74,15 +74,6 @@ SAMPLES = {
         f'detector = {{ name = "UltraFace", weights = "{TINY}" }}\nmin_hits = 1',
     ],
     "face_crops": ["", f'rule = "asd"\nfaces = {{ detector = {{ name = "YuNet", weights = "{TINY}" }} }}'],
-    "tvl1": ["", f'preset = "fast"\nstored = "int8"\n{FLOW_PICTURE}'],
-    "dis": ["", FLOW_PICTURE],
-    "farneback": ["", f"gaussian = true\n{FLOW_PICTURE}"],
-    "raft": ['weights = "random:0"', f'weights = "random:7"\nsize = "small"\niterations = 2\n{FLOW_PICTURE}'],
-    "flow_images": [""],
-    "map_images": [""],
-    "warp_flow": ['flow = { name = "dis" }'],
-    "idt": [""],
-    "motion_map": [""],
 }
 EVERY = [(name, place) for name, tables in SAMPLES.items() for place in range(len(tables))]
 LONG = [("i3d", 2)]
