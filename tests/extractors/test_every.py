@@ -19,12 +19,13 @@ import pytest
 import torch
 
 from ego.extractors._base import Extractor, Network
-from ego.spec import Weights, make, names, rebuild
+from ego.spec import Weights, find, make, names, rebuild
 from ego.video import Picture, Sound
 
 GOLDEN = Path(__file__).with_name("golden.json")
 TINY = "sha256:" + "ab" * 32  # stands for the drawn ONNX model, whose bytes a library may write otherwise tomorrow
 SIDE, WIDE = 32, 48
+FLOW_PICTURE = f'picture = {{ fit = "height", size = {SIDE} }}'
 # name -> recipe tables: the first is the extractor as it comes, and only named; the others are run too
 SAMPLES = {
     "mean_rgb": ["", "window = { frames = 3, stride = 2 }"],
@@ -48,14 +49,36 @@ SAMPLES = {
     ],
     "log_mel": ["", 'front = "vggish"\nwindow = { frames = 39, stride = 39, fps = 40.0 }'],
     "mfcc": ["", "loudness = 0.0\nwindow = { frames = 25, stride = 5, fps = 25.0 }"],
+    "gaze": [""],
+    "gaze_heatmap": ["grid = 14\ngaze = { name = 'gaze', label = 'nearest' }"],
+    "gaze_prior": ["hand_weight = 0.5"],
     "sound": ["", "window = { frames = 1, fps = 4.0 }"],
+    "tvl1": ["", f'preset = "fast"\nstored = "int8"\n{FLOW_PICTURE}'],
+    "dis": ["", FLOW_PICTURE],
+    "farneback": ["", f"gaussian = true\n{FLOW_PICTURE}"],
+    "raft": ['weights = "random:0"', f'weights = "random:7"\nsize = "small"\niterations = 2\n{FLOW_PICTURE}'],
+    "flow_images": [""],
+    "map_images": [""],
     "warp_flow": ['flow = { name = "dis" }'],
     "idt": [""],
     "motion_map": [""],
+    "hands": [
+        "",
+        f'detector = {{ name = "Palms", weights = "{TINY}", tiles = 1 }}\nmin_hits = 2',
+        f'detector = {{ name = "OnnxBoxes", weights = "{TINY}", layout = "ssd", anchors = [[16, 12, 20]] }}',
+        'detector = { name = "GivenBoxes" }\ninset = 0.1',
+    ],
+    "faces": [
+        "",
+        f'detector = {{ name = "YuNet", weights = "{TINY}" }}',
+        f'detector = {{ name = "UltraFace", weights = "{TINY}" }}\nmin_hits = 1',
+    ],
+    "face_crops": ["", f'rule = "asd"\nfaces = {{ detector = {{ name = "YuNet", weights = "{TINY}" }} }}'],
 }
 EVERY = [(name, place) for name, tables in SAMPLES.items() for place in range(len(tables))]
 LONG = [("i3d", 2)]
-RUN = [(name, place) for name, place in EVERY if place > 0 or name == "mean_rgb"]
+NETWORKS = [(name, place) for name, place in EVERY if issubclass(find("extractors", name), Network)]
+RUN = [(name, place) for name, place in NETWORKS if place > 0 or name == "mean_rgb"]
 MARKED = [pytest.param(*one, marks=pytest.mark.slow) if one in LONG else one for one in RUN]
 
 
@@ -149,7 +172,7 @@ def test_rows_are_what_is_declared(name: str, place: int, files: dict[Weights, P
     assert set(declared) == set(whole)
     assert len(declared) > 1 or set(declared) == {"feature"}
     for array, rows in whole.items():
-        assert tuple(rows.shape) == (3, *declared[array].shape)
+        assert tuple(rows.shape) == (3, *declared[array].sized(SIDE, WIDE).shape)
         stored = declared[array].cast(rows.numpy())
         assert np.isfinite(stored).all()
         assert torch.equal(rows, again[array])
