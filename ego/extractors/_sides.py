@@ -108,7 +108,30 @@ def sides(tracks: list[Track], found: list[Detections]) -> dict[int, int]:
                 alone -= shared
         vote += len(alone) * np.sign(centre[number] - 0.5)
         named[number] = int(vote >= 0)
-    return named
+    sure = {track.number: _score(track, found) * len(track.frames) for track in tracks}
+    return _parted(named, there, {track.number: _from(track, found) for track in tracks}, sure)
+
+
+def _parted(
+    named: dict[int, int], there: dict[int, set[int]], start: dict[int, float], sure: dict[int, float]
+) -> dict[int, int]:
+    """The names, but of two tracks of one name that share most of the shorter one the inner, less sure one loses it."""
+    parted = dict(named)
+    for one in named:
+        for other in named:
+            shared = len(there[one] & there[other])
+            if start[one] >= start[other] or 2 * shared <= min(len(there[one]), len(there[other])):
+                continue
+            outer, inner = (one, other) if parted[one] == 0 else (other, one)  # `one` comes from further left
+            if parted[one] == parted[other] and sure[inner] < sure[outer]:
+                parted[inner] = 1 - parted[inner]
+    return parted
+
+
+def _from(track: Track, found: list[Detections]) -> float:
+    """x from which it comes, or of its boxes where that is not known."""
+    origin = _origin(track, found)
+    return origin if np.isfinite(origin) else _centre(track)
 
 
 def _centre(track: Track) -> float:
