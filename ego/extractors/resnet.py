@@ -10,6 +10,8 @@ from ego.layers import resnet_plan as plan
 if TYPE_CHECKING:
     from torch import nn
 
+    from ego.extractors._weights import Tensors
+
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -47,11 +49,11 @@ class ResNet(Backbone):
         """(C,) or (C, h, w)."""
         return plan.shape(self.depth, tap, self.size, classes)
 
-    def network(self, classes: int, after: str | None) -> "nn.Module":
+    def network(self, found: "Tensors", after: str | None) -> "nn.Module":
         """ResNet of this depth; that the picture has its channels last in memory makes it run so throughout."""
         from ego.layers.resnet import ResNet as Layers
 
-        return Layers(self.depth, classes, after)
+        return Layers(self.depth, self.classes_of(found), after)
 
     def prepare(self) -> "nn.Module":
         """The crop of the one frame with ImageNet's mean and deviation."""

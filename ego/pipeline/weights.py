@@ -19,7 +19,7 @@ from ego.fields import options
 from ego.pipeline.digests import cache_folder, file_sha256
 from ego.spec import ROOMS, Spec, Weights, find, names, weight_fields
 
-SUFFIXES = (".safetensors", ".pt", ".pth", ".onnx", ".tflite", ".model", ".ckpt", ".bin", ".tar")
+SUFFIXES = (".safetensors", ".pt", ".pth", ".pyth", ".onnx", ".tflite", ".model", ".ckpt", ".bin", ".tar")
 
 
 @dataclass(frozen=True)
