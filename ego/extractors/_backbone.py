@@ -1,12 +1,13 @@
 """What the convolutional backbones share: a centre crop goes in, named end points of the network come out."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ego.errors import BadRequest
-from ego.extractors._base import Files, Network
+from ego.extractors._base import Extractor, Files, Network
 from ego.sampling import Window
 from ego.spec import Weights
 from ego.video import WHOLE, Array, Box, Picture
@@ -48,6 +49,10 @@ class Backbone(Network):
             raise BadRequest(
                 f"got taps {list(self.taps)} of {self.name}, expected some of: {', '.join(self.end_points)}"
             )
+        self.check_picture()
+
+    def check_picture(self) -> None:
+        """Nothing, or a BadRequest where the crop may reach beyond the picture."""
         check_crop(self.name, self.picture, self.size)
 
     @abstractmethod
@@ -89,7 +94,7 @@ class Backbone(Network):
         """What a row of an end point means."""
         return kind_of(shape)
 
-    def needs(self) -> dict[str, Picture]:
+    def needs(self) -> Mapping[str, Picture | Extractor]:
         """The frames, uncropped."""
         return {"frames": self.picture}
 
@@ -116,7 +121,8 @@ class Backbone(Network):
 
         model = self._load(None, files)
         taps = {tap: self._array(tap) for tap in self.taps}
-        return Tapped(model, self.prepare(), taps, self.arrange, self.precision).eval()
+        need = next(iter(self.needs()))
+        return Tapped(model, self.prepare(), taps, self.arrange, self.precision, need).eval()
 
     def tail(self, tap: str, files: Files) -> "nn.Module":
         """The network above a stored end point: forward(rows (B, *shape)) gives the taps above it."""

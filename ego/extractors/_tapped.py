@@ -19,15 +19,18 @@ class Tapped(nn.Module):
         taps: dict[str, str],
         arrange: Callable[[torch.Tensor], torch.Tensor],
         precision: str,
+        need: str = "frames",
     ) -> None:
         super().__init__()
         self.model = model
         self._prepare, self._taps, self._arrange, self._precision = prepare, taps, arrange, precision
+        self._need = need
 
-    def forward(self, frames: torch.Tensor) -> dict[str, torch.Tensor]:
-        """{array: (B, *shape) float32} of frames (B, T, H, W, 3) uint8, or of stored rows."""
-        with _autocast(frames.device.type, self._precision):
-            found = self.model(self._prepare(frames), tuple(self._taps))
+    def forward(self, *rows: torch.Tensor, **shown: torch.Tensor) -> dict[str, torch.Tensor]:
+        """{array: (B, *shape) float32} of what it is shown under its need's name, or of stored rows."""
+        given = rows[0] if rows else shown[self._need]
+        with _autocast(given.device.type, self._precision):
+            found = self.model(self._prepare(given), tuple(self._taps))
         return {name: self._arrange(found[tap]).float() for tap, name in self._taps.items()}
 
 
@@ -63,6 +66,34 @@ class Normalise(nn.Module):
         return x.sub_(self.mean).div_(self.std).permute(0, 4, 1, 2, 3)
 
 
+class Flow(nn.Module):
+    """A centre crop of flow, cut and scaled: (B, T, 2, h, w) in pixels -> (B, 2, T, size, size) in [-1, 1]."""
+
+    def __init__(self, size: int, bound_pixels: float) -> None:
+        super().__init__()
+        self._size, self._bound = size, bound_pixels
+
+    def forward(self, flow: torch.Tensor) -> torch.Tensor:
+        """The network's input, x before y."""
+        if flow.ndim != 5 or flow.shape[2] != 2:
+            raise BadRequest(f"got rows of shape {tuple(flow.shape[2:])} as flow, expected fields (2, height, width)")
+        cropped = centre_crop(flow.movedim(2, 4), self._size, self._size).float()
+        return cropped.clamp(-self._bound, self._bound).div_(self._bound).permute(0, 4, 1, 2, 3)
+
+
+class Stacked(nn.Module):
+    """Flow in [-1, 1] as grey pictures, normalised: (B, 2, T, H, W) -> (B, 2 * T, H, W), x1, y1, x2, y2 ..."""
+
+    def __init__(self, mean: float, std: float) -> None:
+        super().__init__()
+        self._mean, self._std = mean, std
+
+    def forward(self, flow: torch.Tensor) -> torch.Tensor:
+        """(v - mean) / std of v = (flow + 1) / 2."""
+        grey = flow.transpose(1, 2).flatten(1, 2) / 2 + 0.5
+        return (grey - self._mean) / self._std
+
+
 class OnlyFrame(nn.Module):
     """(B, 3, 1, H, W) -> (B, 3, H, W)."""
 
@@ -72,7 +103,7 @@ class OnlyFrame(nn.Module):
 
 
 def centre_crop(frames: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """The centre `height` x `width` of frames (..., H, W, 3); a smaller picture is a BadRequest."""
+    """The centre `height` x `width` of frames (..., H, W, C); a smaller picture is a BadRequest."""
     tall, wide = frames.shape[-3:-1]
     if tall < height or wide < width:
         raise BadRequest(f"got pictures of {wide}x{tall} pixels, expected at least {width}x{height}; ask a larger one")

@@ -56,6 +56,8 @@ class Pins:
     def state(self) -> dict[str, torch.Tensor]:
         """The stated weights, drawn from each tensor's key."""
         drawn = {key: torch.from_numpy(_drawn(key, shape)) for key, shape in self.shapes.items()}
+        for alias, key in self.facts.get("aliases", {}).items():
+            drawn[alias] = drawn[key]
         for pattern, factor in self.facts.get("scales", []):
             for key in drawn:
                 if re.search(pattern, key):
