@@ -32,7 +32,9 @@ class Follower:
         every = sizes(width, height)
         self._levels = every[: spec.scales]
         self._seen = every if self._engine.whole_pyramid else self._levels
-        self._tracks = [Tracks(size, (width / size[0], height / size[1]), spec.length, spec.stride) for size in self._levels]
+        self._tracks = [
+            Tracks(size, (width / size[0], height / size[1]), spec.length, spec.stride) for size in self._levels
+        ]
         self._described = [Described(spec.descriptors, tracks) for tracks in self._tracks]
         self._before: Pyramid | None = None
         self._keep: Pixels | None = None

@@ -107,7 +107,10 @@ class Tracks:
         if len(free) < count:
             more = max(count - len(free), self.room)
             self._history = np.concatenate([self._history, np.zeros((len(self._history), more, 2), np.float32)], 1)
-            self._born, self._swerve = np.resize(self._born, self.room + more), np.resize(self._swerve, self.room + more)
+            self._born, self._swerve = (
+                np.resize(self._born, self.room + more),
+                np.resize(self._swerve, self.room + more),
+            )
             self._live = np.concatenate([self._live, np.zeros(more, bool)])
             free = np.flatnonzero(~self._live)
         return free[:count]

@@ -132,9 +132,7 @@ class Sort:
         self._ids, self._since, self._streak = self._ids[kept], self._since[kept], self._streak[kept]
 
 
-def match(
-    boxes: Boxes, predicted: Boxes, least: float
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+def match(boxes: Boxes, predicted: Boxes, least: float) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """(detections, tracks, fresh): pairs whose overlap is at least `least`, and the detections left over.
 
     Where the overlaps above `least` are one-to-one already they are the pairs; else the pairs are those

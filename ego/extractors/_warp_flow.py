@@ -51,9 +51,7 @@ BOXES = ("hands_boxes", "hands_visible")
 def _masks(
     boxes: NDArray[np.float32], visible: NDArray[np.bool_], picture: Pixels
 ) -> tuple[Pixels | None, Pixels | None]:
-    first, second = (
-        outside(one, seen > 0, *picture.shape[:2]) for one, seen in zip(boxes, visible, strict=True)
-    )
+    first, second = (outside(one, seen > 0, *picture.shape[:2]) for one, seen in zip(boxes, visible, strict=True))
     return first, second
 
 

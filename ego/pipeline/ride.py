@@ -114,13 +114,14 @@ class Ride:
 
     def beside(self, extractor: Extractor) -> Beside:
         """What an extractor knows of this video besides its frames."""
-        header, readings = self.job.video.header, self.job.readings
+        video, readings = self.job.video, self.job.readings
         signals = {
             name: readings[need.kind]
             for name, need in extractor.needs().items()
             if isinstance(need, Signal) and need.kind in readings
         }
-        return Beside(signals, header.width if header else 0, header.height if header else 0)
+        width, height = (video.header.width, video.header.height) if video.header else (0, 0)
+        return Beside(signals, width, height, whole=video.part is None)
 
     @property
     def looks(self) -> list[Look]:
