@@ -26,34 +26,6 @@ def drawn(count: int, frames: int = 5, side: int = 32) -> torch.Tensor:
     return torch.randint(0, 256, (count, frames, side, side, 3), dtype=torch.uint8, generator=random)
 
 
-@pytest.mark.parametrize(
-    ("factored", "total", "trunk", "entries"),
-    [(False, 33_371_472, 33_166_272, 122), (True, 31_505_325, 31_300_125, 224)],
-)
-def test_counts(factored: bool, total: int, trunk: int, entries: int) -> None:
-    with torch.device("meta"):
-        network = Layers(factored)
-    assert sum(x.numel() for x in network.parameters()) == total
-    assert total - sum(x.numel() for x in network.fc.parameters()) == trunk
-    assert len(network.state_dict()) == entries
-
-
-def test_names_and_shapes_of_published_tensors() -> None:
-    with torch.device("meta"):
-        whole, factored = (
-            {key: tuple(x.shape) for key, x in Layers(one).state_dict().items()} for one in (False, True)
-        )
-    assert whole["stem.0.weight"] == (64, 3, 3, 7, 7)
-    assert whole["layer3.1.conv2.0.weight"] == (256, 256, 3, 3, 3)
-    assert whole["layer4.0.downsample.0.weight"] == (512, 256, 1, 1, 1)
-    assert factored["stem.3.weight"] == (64, 45, 3, 1, 1)
-    assert factored["layer1.0.conv1.0.0.weight"] == (144, 64, 1, 3, 3)
-    assert factored["layer2.0.conv1.0.0.weight"] == (230, 64, 1, 3, 3)
-    assert factored["layer2.0.conv2.0.3.weight"] == (128, 230, 3, 1, 1)
-    assert factored["layer2.1.conv1.0.1.running_var"] == (288,)
-    assert factored["layer4.1.conv2.1.bias"] == (512,)
-
-
 def plain(state: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
     """R3D-18's pooled feature, written out over the tensors of a file."""
 

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from ego.extractors.slow_layer5 import SlowLayer5
-from ego.layers.slow_layer5 import tokens
 from ego.sampling import Window
 from ego.spec import Weights
 from ego.video import Picture
@@ -47,15 +46,6 @@ def test_published_numbers(task: str, pins: Callable[..., Any], keep: Callable[.
     published.check_outputs(ours)
 
 
-def test_the_order_of_a_token() -> None:
-    maps = torch.zeros(1, 2048, 3, 8, 8)
-    maps[0, 700, 1, 7, 0] = 49.0  # the window of row 1, column 0 sees it, and no other
-    found = tokens(maps)
-    assert found.shape == (1, 3, 8192)
-    assert found.nonzero().tolist() == [[0, 1, 2 * 2048 + 700]]
-    assert found.max() == pytest.approx(1.0)
-
-
 def test_shapes_at_the_published_size() -> None:
     spec = SlowLayer5(weights=RANDOM, taps=(*STEPS, "tokens", "pool", "logits"))
     shapes = {tap: array.shape for tap, array in spec.rows({}).items()}
@@ -64,18 +54,6 @@ def test_shapes_at_the_published_size() -> None:
     assert spec.rows({})["tokens"].kind == "tokens"
     at_224 = SlowLayer5(weights=RANDOM, picture=Picture("squash", 224), size=224)
     assert at_224.rows({})["feature"].shape == (16, 2048)
-
-
-def test_counts() -> None:
-    def count(head: str | None, classes: int) -> int:
-        from ego.layers.slow_layer5 import SlowLayer5 as Layers
-
-        with torch.device("meta"):
-            return sum(x.numel() for x in Layers(head, classes, 2).parameters())
-
-    assert count(None, 0) == 32_185_792
-    assert count("Keyframe_localisation_head", 1) == 32_193_985
-    assert count("State_detection_head", 2) == 32_202_178
 
 
 def test_a_tail_goes_on_from_maps_and_tokens() -> None:

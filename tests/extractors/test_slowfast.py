@@ -10,7 +10,7 @@ import torch
 from ego.errors import BadRequest
 from ego.extractors.slowfast import SlowFast
 from ego.layers.slowfast import SlowFast as Layers
-from ego.layers.slowfast_keys import pyslowfast_names, pytorchvideo_names
+from ego.layers.slowfast_keys import pytorchvideo_names
 from ego.sampling import Window
 from ego.spec import Weights
 from ego.video import Picture
@@ -60,15 +60,6 @@ def test_published_numbers(name: str, pins: Callable[..., Any], keep: Callable[.
     }
 
 
-def test_both_schemes_name_the_same_network(pins: Callable[..., Any]) -> None:
-    for depth in (50, 101):
-        theirs, ours = (pins(f"slowfast_r{depth}_8x8_{one}").shapes for one in ("pytorchvideo", "pyslowfast"))
-        forth, back = pyslowfast_names(theirs), pytorchvideo_names(ours)
-        assert {forth[key]: shape for key, shape in theirs.items()} == ours
-        assert {back[key]: shape for key, shape in ours.items()} == theirs
-        assert all(forth[back[key]] == key for key in ours)
-
-
 def test_the_same_weights_in_either_scheme_give_the_same_rows(keep: Callable[..., Any]) -> None:
     state = SlowFast(weights=RANDOM, **SMALL).build({}).model.state_dict()
     names = pytorchvideo_names(state)
@@ -79,21 +70,6 @@ def test_the_same_weights_in_either_scheme_give_the_same_rows(keep: Callable[...
         with torch.inference_mode():
             found.append(SlowFast(weights=weights, taps=("logits",), **SMALL).build(files)(shown)["feature"])
     assert torch.equal(*found)
-
-
-@pytest.mark.parametrize(
-    ("depth", "lateral", "heads", "count"),
-    [
-        (50, 7, {}, 33_644_488),
-        (101, 5, {}, 61_904_968),
-        (50, 7, {"projection": 400}, 34_566_488),
-        (101, 5, {"projections.0": 115, "projections.1": 478}, 63_271_833),
-    ],
-)
-def test_counts(depth: int, lateral: int, heads: dict[str, int], count: int) -> None:
-    with torch.device("meta"):
-        network = Layers("slowfast", depth, heads, lateral=lateral)
-    assert sum(x.numel() for x in network.parameters()) == count
 
 
 def test_a_network_of_two_heads_and_one_of_none(keep: Callable[..., Any]) -> None:
@@ -121,22 +97,6 @@ def test_the_slow_frames() -> None:
     assert seen(clip=1, clips=2) == [0, 4, 8, 12, 16, 21, 25, 29]
     assert seen(clip=2, clips=2) == [1, 5, 10, 14, 18, 22, 26, 31]
     assert all(len(seen(clip=clip, clips=7)) == 8 for clip in range(1, 8))
-
-
-def test_the_pathways_meet_only_in_the_lateral_connections() -> None:
-    network = Layers("slowfast", 50, {"projection": 3}, slow=[0, 7], lateral=7).eval()
-    one = torch.randn(1, 3, 8, 32, 32, generator=torch.Generator().manual_seed(1))
-    other = one.clone()
-    other[:, :, 3] += 1
-    with torch.inference_mode():
-        changed = [network(x, ("res5",))["res5"] for x in (one, other)]
-        for name, module in network.named_modules():
-            if name.endswith("_fuse"):
-                module.bn.weight.zero_()
-        alone = [network(x, ("res5",))["res5"] for x in (one, other)]
-    assert not torch.equal(changed[0][:, :2048], changed[1][:, :2048])
-    assert torch.equal(alone[0][:, :2048], alone[1][:, :2048])
-    assert not torch.equal(alone[0][:, 2048:], alone[1][:, 2048:])
 
 
 def test_a_tail_goes_on_from_the_maps_of_both_pathways() -> None:
