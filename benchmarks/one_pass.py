@@ -115,9 +115,7 @@ def main() -> None:
             alone += cost.cpu
             print(f"  {one.name:14} alone {cost.cpu:7.2f} CPU s, of its own {own[one.digest]:7.2f}")
     expected = sum(own.values()) + together.decode_cpu
-    rows = {
-        one.name: together.rows[one.digest] for one in in_order(extractors.values()) if one.digest in together.rows
-    }
+    rows = {one.name: together.rows[one.digest] for one in in_order(extractors.values()) if one.digest in together.rows}
     print(f"one pass over {asked.seconds:g} s at 480x270: {together.cpu:.2f} CPU s, {together.decodes} decode")
     print(f"rows computed: {rows}")
     print(f"each alone, added up: {alone:.2f} CPU s; less what is shared: {expected:.2f} CPU s")

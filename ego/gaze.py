@@ -30,7 +30,7 @@ Types = NDArray[np.int8]
 
 
 def by_frame(
-    reading: Reading, edges: NDArray[np.float64], label: Label = "median", least_confidence: float = 0.0
+    reading: Reading, edges: NDArray[np.float64], label: Label = "median", least_confidence: float = 0.6
 ) -> tuple[Points, Types, NDArray[np.bool_]]:
     """(point, type, blink) of each frame of a gaze reading; frame i is on display from edges[i] to edges[i + 1].
 

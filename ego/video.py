@@ -4,9 +4,10 @@ Time is seconds on the container's own clock, kept as integer timestamps and the
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -218,34 +219,41 @@ class Clip:
 class Reading:
     """A signal on the video's clock, as a dataset hands it over: spans or instants, and their arrays.
 
-    `seconds` is (n, 2): start and stop of each item, equal for instants. Every array has n rows. `sources`
-    says where each is written (`file, line`), for messages; it is no part of what is said.
+    `seconds` is (n, 2): start and stop of each item, equal for instants. Every array has n rows. `encoded` are
+    such as need not fit in memory: bytes of n files each, read when asked for. `sources` says where each item is
+    written (`file, line`), for messages; it is no part of what is said.
     """
 
     kind: str
     seconds: NDArray[np.float64]
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
+    encoded: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         seconds = np.asarray(self.seconds, np.float64).reshape(-1, 2)
         object.__setattr__(self, "seconds", seconds)
         if not np.isfinite(seconds).all() or (seconds[:, 0] > seconds[:, 1]).any():
             raise BadRequest(f"got a reading of {self.kind} whose times are not finite or stop before they start")
-        for name, array in self.arrays.items():
+        held: dict[str, Sized] = {**self.arrays, **self.encoded}
+        for name, array in held.items():
             if len(array) != len(seconds):
                 raise BadRequest(
                     f"got {len(array)} rows of {name} in a reading of {self.kind}, expected {len(seconds)}"
                 )
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        """64 hex digits over kind, times and arrays; the file it was read from does not matter."""
+        """64 hex digits over kind, times, arrays and encoded bytes; the file it was read from does not matter."""
         total = hashlib.sha256(canonical_json(["reading", self.kind]).encode())
         for name, array in [("seconds", self.seconds), *sorted(self.arrays.items())]:
             data = np.ascontiguousarray(array)
             total.update(canonical_json([name, data.dtype.str, list(data.shape)]).encode())
             total.update(data.tobytes())
+        for name, items in sorted(self.encoded.items()):
+            total.update(canonical_json([name, len(items)]).encode())
+            for item in items:
+                total.update(hashlib.sha256(item).digest())
         return total.hexdigest()
 
 

@@ -57,10 +57,11 @@ def test_slow_samples_reach_the_frames_between_only_by_nearest() -> None:
 
 def test_what_is_no_point_is_untracked_and_what_is_outside_is_held_at_the_edge() -> None:
     gaze = reading((0.0, math.nan, math.nan, 1), (0.1, 1.2, -0.1, 1), (0.2, 0.5, 0.5, 3), confidence=[1.0, 1.0, 0.3])
-    point, kinds, _ = by_frame(gaze, np.arange(4) / 10, least_confidence=0.6)
+    point, kinds, _ = by_frame(gaze, np.arange(4) / 10)
     assert kinds.tolist() == [UNTRACKED, TRUNCATED, UNTRACKED]
     assert point.tolist() == [[0, 0], [1, 0], [0, 0]]
-    assert by_frame(gaze, np.arange(4) / 10)[1].tolist() == [UNTRACKED, TRUNCATED, UNKNOWN]
+    sure = by_frame(gaze, np.arange(4) / 10, least_confidence=0.0)
+    assert sure[1].tolist() == [UNTRACKED, TRUNCATED, UNKNOWN]
 
 
 def test_a_sample_on_a_frames_own_time_is_that_frames() -> None:

@@ -7,13 +7,18 @@ from pathlib import Path
 from typing import Literal
 
 from ego.datasets._base import Stated
+from ego.datasets._files import numbered
 from ego.errors import BadRequest
+from ego.signals.pictures import Pace, pictures_reading
 from ego.signals.table import Line, read_table
+from ego.video import Reading
 
 Release = Literal[55, 100]
 SPAN = ("participant_id", "video_id", "start_timestamp", "stop_timestamp")
 LABELLED = ("verb_class", "noun_class", "all_nouns", "narration")
 ID = {55: "uid", 100: "narration_id"}
+TOPS, SPLITS = ("", "frames_rgb_flow/"), ("train", "test")
+"""Where released frames and flow lie in the trees of the release."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,21 @@ def video_path(folder: Path, video: str, frames: bool) -> Path:
     places = [f"{who}/videos", f"{who}", f"train/{who}", f"test/{who}", f"videos/train/{who}", f"videos/test/{who}", ""]
     paths = [folder / place / f"{video}{suffix}" for place in places for suffix in (".MP4", ".mp4")]
     return next((path for path in paths if path.is_file()), paths[0])
+
+
+def flow_reading(root: Path, folder: Path, video: str, rate: float) -> Reading | None:
+    """The released flow of a video (`u` right, `v` down, numbered from 1), where it lies in a tree of the release.
+
+    Picture k is of frames 2k - 2 and 2k + 1, counted from 0 at the rate of the released frames: flow was computed
+    at every 2nd frame over 3 frames. u without v is a BadRequest.
+    """
+    who = video.partition("_")[0]
+    places = [f"{who}/flow_frames/{video}", *(f"{top}flow/{split}/{who}/{video}" for top in TOPS for split in SPLITS)]
+    found = next((base / place for base in (folder, root) for place in places if (base / place).is_dir()), None)
+    if found is None:
+        return None
+    planes = {"x": numbered(found / "u"), "y": numbered(found / "v")}
+    return pictures_reading("flow_images", planes, Pace(rate, first=1, stride=2, reach=3))
 
 
 def _labels(line: Line, classes: Classes) -> dict[str, str]:

@@ -5,8 +5,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ego.errors import BadRequest
-from ego.media.frames import PICTURE
+from ego.errors import BadRequest, BadVideo
+from ego.media.frames import PICTURE, list_frames
 from ego.video import VIDEO_SUFFIXES
 
 
@@ -96,3 +96,15 @@ def _files(root: Path, suffixes: frozenset[str]) -> Iterable[Path]:
         for name in files:
             if os.path.splitext(name)[1].lower() in suffixes and not name.startswith("."):
                 yield Path(place) / name
+
+
+def numbered(folder: Path) -> dict[int, Path]:
+    """The pictures of a folder by their number; copies such as `map0002 (1).png` are passed over.
+
+    None at all, two sequences or a number twice is a BadRequest.
+    """
+    try:
+        found = list_frames(folder)
+    except BadVideo as error:
+        raise BadRequest(f"{folder.parent}: {error}") from error
+    return {found.lowest + number: folder / name for number, name in zip(found.numbers, found.names, strict=True)}

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ego.datasets._files import by_stem
+from ego.datasets._files import by_stem, numbered
 from ego.errors import BadRequest, BadVideo
-from ego.media.frames import Frames, list_frames
+from ego.media.frames import list_frames
+from ego.signals.pictures import Pace, pictures_reading
 from ego.signals.segments import Segment, read_gtea_labels
+from ego.video import Reading
 
 SUBJECT = re.compile(r"S\d+")
 FLOWS = (("flow_x", "flow_y"), ("flow_x_processed", "flow_y_processed"))
@@ -97,24 +99,30 @@ def tops(root: Path, layout: str) -> list[Path]:
     return [side for side in sides if side.is_dir()] or [root / "frames"]
 
 
-def picture_files(root: Path, layout: str, name: str, kind: str) -> tuple[list[int], list[list[Path]]]:
-    """(frame indices, files of each plane) of the flow or motion maps of a clip, as far as they are there."""
-    if kind == "motion_maps":
-        folders = [[top / name / "mmaps"] for top in tops(root, layout)]
+def picture_reading(root: Path, layout: str, name: str, kind: str, fps: float) -> Reading | None:
+    """The flow (`flow_images`) or motion maps (`map_images`) of a clip; None where there are none.
+
+    Pictures and frames are numbered alike; where the frames do not lie there, flow counts from 1.
+    """
+    if kind == "map_images":
+        folders = [{"map": top / name / "mmaps"} for top in tops(root, layout)]
     else:
         above = [top.parent for top in tops(root, layout)]
-        folders = [[place / plane / name for plane in pair] for place in above for pair in FLOWS]
+        folders = [
+            dict(zip("xy", (place / one / name for one in pair), strict=True)) for place in above for pair in FLOWS
+        ]
     for planes in folders:
-        if all(folder.is_dir() for folder in planes):
-            listed = [list_frames(folder) for folder in planes]
-            common = set.intersection(*({n + one.lowest for n in one.numbers} for one in listed))
-            lowest = min(_lowest(folder, kind, one) for folder, one in zip(planes, listed, strict=True))
-            files = [
-                [folder / one.names[one.numbers.index(n - one.lowest)] for n in sorted(common)]
-                for folder, one in zip(planes, listed, strict=True)
-            ]
-            return [n - lowest for n in sorted(common)], files
-    return [], []
+        if any(folder.is_dir() for folder in planes.values()):
+            found = {plane: numbered(folder) for plane, folder in planes.items()}
+            first = min([_first_frame(root, layout, name), *found.get("x", found.get("map", {}))])
+            return pictures_reading(kind, found, Pace(fps, first, reach=0 if kind == "map_images" else 1))
+    return None
+
+
+def _first_frame(root: Path, layout: str, name: str) -> int:
+    """The number of a clip's first frame; 1 where its frames are not there."""
+    places = (top / name / "rgb" if layout == "fpar" else top / name for top in tops(root, layout))
+    return next((min(numbered(place)) for place in places if place.is_dir()), 1)
 
 
 def labelled_clips(videos: Path, labels: Path, fps: float) -> tuple[list[Labelled], list[str]]:
@@ -137,12 +145,6 @@ def labelled_clips(videos: Path, labels: Path, fps: float) -> tuple[list[Labelle
             found.append(Labelled(file.stem, paths[file.stem], subject, action, segment))
     notes = [f"{left_out} segments 'put_tea' of S1 and S2 are left out, as in the release"] if left_out else []
     return found, notes
-
-
-def _lowest(folder: Path, kind: str, listed: Frames) -> int:
-    """The number of the clip's first frame: of the frames themselves where they lie beside, else of these files."""
-    beside = folder.parent / "rgb"
-    return list_frames(beside).lowest if kind == "motion_maps" and beside.is_dir() else listed.lowest
 
 
 def _clip_folders(top: Path) -> Iterator[tuple[str, Path]]:

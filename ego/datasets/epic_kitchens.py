@@ -8,6 +8,7 @@ from typing import Literal
 from ego.datasets import _epic as epic
 from ego.datasets._base import Annotation, Annotations, Dataset, Stated
 from ego.errors import BadRequest
+from ego.video import Reading
 
 Split = Literal["train", "validation", "test", "test_s1", "test_s2"]
 FILES: Mapping[int, Mapping[str, str]] = {
@@ -78,6 +79,16 @@ class EpicKitchens(Dataset):
         clips = tuple(Annotation(one.video, (one.seconds,), one.labels, source=one.source) for one in segments)
         kept = {name: labels for name, labels in subsets.items() if labels}
         return Annotations(paths, names, clips, {"": splits}, rates=rates, subsets=kept, stated=stated)
+
+    def signals(self) -> tuple[str, ...]:
+        """The released flow."""
+        return ("flow_images",)
+
+    def readings(self, root: Path, video: str) -> dict[str, Reading]:
+        """The released flow of a video as encoded pictures, where it is there."""
+        folder, rate = root / self.folder, epic.nominal_rate(video, self.release)
+        found = epic.flow_reading(root, folder, video, rate)
+        return {} if found is None else {"flow_images": found}
 
     def published(self) -> Mapping[str, int]:
         """The counts of the annotation repositories; those of files that are not read are left out."""

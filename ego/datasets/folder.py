@@ -9,8 +9,11 @@ from typing import Literal
 from ego.datasets._base import Annotation, Annotations, Dataset, pick
 from ego.datasets._files import FileIndex
 from ego.errors import BadRequest
+from ego.signals.gaze_files import find_gaze, read_gaze
+from ego.signals.pupil import SCENE
 from ego.signals.table import Line, read_table
 from ego.spec import late
+from ego.video import Reading
 
 Indices = tuple[int, ...]
 
@@ -27,6 +30,10 @@ class Folder(Dataset):
     `groups`), `column` reads `split_column`, `listed` holds out the videos named in `validation`
     and `test`. A class folder's files count as videos, so give `groups` there. With `fps` the videos are
     folders of numbered pictures, so many a second.
+
+    `gaze` is a folder below the data's root with `<video>.csv`, `<video>.txt` or an eye tracker's export
+    `<video>/` (see `ego.signals.gaze_files`); `gaze_fps` and `gaze_size` are the rate and the pixels such a file
+    counts in.
     """
 
     csv: str = ""
@@ -43,6 +50,9 @@ class Folder(Dataset):
     validation: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
     fps: float = late(0.0)
+    gaze: str = late("")
+    gaze_fps: float = late(24.0)
+    gaze_size: tuple[int, int] = late(SCENE)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -52,6 +62,10 @@ class Folder(Dataset):
             raise BadRequest("got folder.split = 'column' without a table, expected folder.csv")
         if self.split == "listed" and not self.validation:
             raise BadRequest("got folder.split = 'listed' without videos, expected folder.validation = [names]")
+        if self.gaze_fps <= 0 or min(self.gaze_size) < 1:
+            raise BadRequest(
+                f"got folder.gaze_fps = {self.gaze_fps:g} and gaze_size = {self.gaze_size}, expected each above 0"
+            )
         if self.fps < 0:
             raise BadRequest(f"got folder.fps = {self.fps:g}, expected pictures a second, or 0 for video files")
         if self.groups < 0 or self.groups == 1:
@@ -70,6 +84,19 @@ class Folder(Dataset):
         folds = self._folds(clips, [split for _, split in kept], names, index)
         rates = dict.fromkeys(names, self.fps) if self.fps else {}
         return Annotations({name: index.path(name) for name in names}, classes, clips, folds, rates=rates)
+
+    def signals(self) -> tuple[str, ...]:
+        """Gaze, where there is a folder of it."""
+        return ("gaze",) if self.gaze else ()
+
+    def readings(self, root: Path, video: str) -> dict[str, Reading]:
+        """The gaze beside a video; none where it has no file."""
+        if not self.gaze:
+            return {}
+        if not (root / self.gaze).is_dir():
+            raise BadRequest(f"{root / self.gaze} is no folder, expected the one that holds the gaze files")
+        path = find_gaze(root / self.gaze, video)
+        return {} if path is None else {"gaze": read_gaze(path, self.gaze_fps, self.gaze_size)}
 
     def _from_table(self, path: Path, index: FileIndex) -> list[tuple[Annotation, str]]:
         times = [self.start, self.stop] if self.start else []

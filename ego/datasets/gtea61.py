@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from ego.datasets._base import Annotation, Annotations, Dataset, Stated
-from ego.datasets._gtea_tree import Instance, Labelled, labelled_clips, picture_files, tree
+from ego.datasets._gtea_tree import Instance, Labelled, labelled_clips, picture_reading, tree
 from ego.errors import BadRequest
-from ego.signals.pictures import pictures_reading
 from ego.signals.segments import Segment, segments_reading
 from ego.video import Reading
+
+KINDS = ("flow_images", "map_images")
 
 
 @dataclass(frozen=True)
@@ -22,8 +21,7 @@ class Gtea61(Dataset):
     `layout` says whose tree this is: `ego-rnn` (`frames/S1/open_jam/1/`, below `train` and `test` where
     those are), `lsta` (the same in one tree), `fpar` (`S1/open_jam/1/rgb/`, motion maps beside) or
     `videos` (`S1_Cheese_C1.mp4` and label files). `folder` and `labels` are where they lie (by layout).
-    `split` tests on `test_subject`, or on each subject in turn. `beside` hands `flow` or `motion_maps`
-    over as signals; they are read into memory whole. Labels are `action`, `verb` and `noun`.
+    `split` tests on `test_subject`, or on each subject in turn. Labels are `action`, `verb` and `noun`.
     """
 
     layout: Literal["ego-rnn", "lsta", "fpar", "videos"] = "ego-rnn"
@@ -33,14 +31,11 @@ class Gtea61(Dataset):
     labels: str = "labels"
     fps: float = 15.0
     least_frames: int = 5
-    beside: tuple[Literal["flow", "motion_maps"], ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.fps <= 0:
             raise BadRequest(f"got gtea61.fps = {self.fps:g}, expected frames a second above 0")
-        if self.beside and self.layout == "videos":
-            raise BadRequest("got gtea61.beside for the layout 'videos', which has no flow and no motion maps")
 
     def read(self, root: Path) -> Annotations:
         """All clips; class ids are those of all subjects' classes together, sorted."""
@@ -58,20 +53,17 @@ class Gtea61(Dataset):
         return {"action classes": 61} | ({"test clips": 116} if tested else {})
 
     def signals(self) -> tuple[str, ...]:
-        """What `beside` names; of whole videos their segments."""
-        return ("segments",) if self.layout == "videos" else self.beside
+        """Flow and motion maps of clips; of whole videos their segments."""
+        return ("segments",) if self.layout == "videos" else KINDS
 
     def readings(self, root: Path, video: str) -> dict[str, Reading]:
-        """Flow and motion maps of a clip as grey pictures; item i is frame i of the clip, missing ones left out."""
+        """Flow and motion maps of a clip as encoded pictures, those that are there."""
         if self.layout == "videos":
             found, _ = labelled_clips(self._place(root), root / self.labels, self.fps)
             return {"segments": segments_reading([one.segment for one in found if one.name == video])}
-        readings: dict[str, Reading] = {}
-        for kind in self.beside:
-            numbers, planes = picture_files(self._place(root), self.layout, video, kind)
-            if numbers:
-                readings[kind] = pictures_reading(kind, planes, np.array(numbers, np.float64) / self.fps)
-        return readings
+        place = self._place(root)
+        pictures = {kind: picture_reading(place, self.layout, video, kind, self.fps) for kind in KINDS}
+        return {kind: reading for kind, reading in pictures.items() if reading is not None}
 
     def _place(self, root: Path) -> Path:
         return root / (self.folder or ("videos" if self.layout == "videos" else ""))

@@ -23,7 +23,7 @@ class Camera(Spec):
     corner_quality: float = 0.001
     """Share of the largest minimum eigenvalue of the picture that a corner must exceed."""
     corner_distance: int = 3
-    features: Literal["none", "orb", "sift", "akaze"] = "none"
+    features: Literal["none", "orb", "sift"] = "none"
     reach_pixels: float = 25.0
     estimator: Literal["usac", "ransac"] = "usac"
     reprojection_pixels: float = 1.0

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ego.extractors.motion_map import MotionMap
 
 Mask = NDArray[np.bool_]
+Counts = NDArray[np.uint16]
 
 
 def discs(marks: Mask, radius: float) -> Mask:
@@ -24,12 +25,21 @@ def discs(marks: Mask, radius: float) -> Mask:
     return np.asarray(far <= np.float32(radius))
 
 
-def mark(marks: Mask, points: NDArray[np.float32]) -> None:
-    """Marks the pixels that points (n, 2), fractions of the picture, lie in; those outside it are left out."""
-    height, width = marks.shape
+def count(counts: Counts, points: NDArray[np.float32]) -> None:
+    """Counts points (n, 2), fractions of the picture, at the pixels they lie in; those outside it are left out."""
+    height, width = counts.shape
     x, y = np.floor(points * np.array([width, height], np.float32)).astype(np.int64).T
     inside = (x >= 0) & (y >= 0) & (x < width) & (y < height)
-    marks[y[inside], x[inside]] = True
+    np.add.at(counts, (y[inside], x[inside]), 1)
+
+
+def supported(counts: Counts, radius: float, least: float) -> Mask:
+    """(h, w) the pixels with a point that has `least` points, itself too, in the square about its disc."""
+    if not counts.any():
+        return np.zeros(counts.shape, bool)
+    side = 2 * int(radius) + 1
+    near = cv2.boxFilter(counts.astype(np.float32), -1, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT)
+    return np.asarray((counts > 0) & (near >= np.float32(least - 0.5)))
 
 
 class Canvas:
@@ -39,12 +49,13 @@ class Canvas:
         self._spec = spec
         self._shape = (height, width)
         self._radius = spec.radius_pixels * height / 540
-        self._open: deque[tuple[NDArray[np.float64], NDArray[np.int64], Mask]] = deque()
+        self._least = spec.support * ((2 * int(self._radius) + 1) / spec.idt.stride) ** 2
+        self._open: deque[tuple[NDArray[np.float64], NDArray[np.int64], Counts]] = deque()
 
     def add(self, block: Block) -> None:
         """Frames that tracks may touch from now on, and the tracks that end with them."""
         for time, source in zip(block.time, block.source, strict=True):
-            self._open.append((time, source, np.zeros(self._shape, bool)))
+            self._open.append((time, source, np.zeros(self._shape, np.uint16)))
         if "tracks" in block.held:
             self._paint(block.held["tracks"])
 
@@ -53,8 +64,8 @@ class Canvas:
         done = [self._open.popleft() for _ in range(len(self._open) - keep)]
         if not done:
             return None
-        maps = np.stack([discs(marks, self._radius) for _, _, marks in done])
-        times, sources = (np.stack([one[place] for one in done]) for place in range(2))  # type: ignore[index]
+        maps = np.stack([discs(supported(one, self._radius, self._least), self._radius) for _, _, one in done])
+        times, sources = np.stack([time for time, _, _ in done]), np.stack([source for _, source, _ in done])
         return Rows({"feature": maps}, times, sources)
 
     def _paint(self, tracks: Rows) -> None:
@@ -63,12 +74,18 @@ class Canvas:
         first = np.searchsorted(starts, tracks.time[:, 0] - 1e-9)
         last = np.searchsorted(starts, tracks.time[:, 2] - 1e-9) - 1
         points = tracks.arrays["points"]
+        moving = self._moving(tracks.arrays["own_pixels"], last - first)
         steps = 1 if self._spec.paint == "start" else points.shape[1]
         for row in range(len(starts)):
             step = row - first
-            touched = (step >= 0) & (step < steps) & (row <= last)
+            touched = moving & (step >= 0) & (step < steps) & (row <= last)
             if touched.any():
-                mark(self._open[row][2], points[touched, step[touched]])
+                count(self._open[row][2], points[touched, step[touched]])
+
+    def _moving(self, own: NDArray[np.float32], steps: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(n,) which tracks of so many steps each move by themselves for long enough."""
+        moved = (own > self._spec.idt.camera_pixels).sum(axis=1)
+        return np.asarray(moved >= self._spec.moving_share * steps - 1e-6)
 
 
 def follow(spec: "MotionMap", blocks: Iterable[Block], width: int, height: int) -> Iterator[Rows]:

@@ -83,12 +83,12 @@ def _spread(camera: Camera, eigenvalues: NDArray[np.float32], keep: Pixels | Non
     height, width = eigenvalues.shape
     side = max(1, int(np.ceil(np.sqrt(width * height / camera.most_corners))))
     rows, columns = height // side, width // side
-    cells = eigenvalues[: rows * side, : columns * side].reshape(rows, side, columns, side).swapaxes(1, 2)
-    cells = cells.reshape(rows * columns, side * side)
+    tiles = eigenvalues[: rows * side, : columns * side].reshape(rows, side, columns, side).swapaxes(1, 2)
+    cells = tiles.reshape(rows * columns, side * side)
     best = cells.argmax(axis=1)
     place = np.arange(len(best))
     found = np.stack([place % columns * side + best % side, place // columns * side + best // side], axis=1)
-    return found[cells[place, best] > least].astype(np.float32)
+    return np.asarray(found[cells[place, best] > least], np.float32)
 
 
 def matches(
@@ -113,8 +113,6 @@ def matches(
 def _detector(features: str) -> tuple[Any, int]:
     if features == "orb":
         return cv2.ORB_create(1000), cv2.NORM_HAMMING  # type: ignore[attr-defined]
-    if features == "akaze":
-        return cv2.AKAZE_create(), cv2.NORM_HAMMING  # type: ignore[attr-defined]
     return cv2.SIFT_create(1000), cv2.NORM_L2  # type: ignore[attr-defined]
 
 

@@ -37,7 +37,8 @@ def trajectory(points: Points) -> Points:
     """(n, 2L) the steps x, y in turn of tracks (n, L + 1, 2), over the length of the whole path."""
     steps = np.diff(points, axis=1)
     total = np.hypot(steps[..., 0], steps[..., 1]).sum(axis=1)
-    return np.asarray((steps / np.maximum(total, 1e-9)[:, None, None]).reshape(len(points), -1), np.float32)
+    shares = steps / np.maximum(total, 1e-9)[:, None, None]
+    return np.asarray(shares.reshape(len(points), 2 * steps.shape[1]), np.float32)
 
 
 class Described:

@@ -114,7 +114,7 @@ class Dis(Engine):
         # saturates instead of wrapping, unlike a cast
         values = cv2.addWeighted(dense, FIXED_POINT, dense, 0, 0, dtype=cv2.CV_16S)
         width, height = levels[0]
-        found = []
+        found: list[Field] = []
         for wide, tall in levels:
             if found:
                 values = cv2.resize(values, (wide, tall), interpolation=cv2.INTER_LINEAR)

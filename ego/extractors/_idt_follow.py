@@ -94,9 +94,10 @@ class Follower:
         ended = self._tracks[level].end(length)
         # a pixel is its centre: level and picture agree on where that is
         fractions = (ended.points + np.float32(0.5)) / size
-        kept = survives(fractions * np.array(self._levels[0], np.float32), ended.swerve, spec)
+        kept = survives(fractions * np.array(self._levels[0], np.float32), ended.own, spec)
         points = np.pad(fractions[kept], ((0, 0), (0, spec.length - length), (0, 0)), mode="edge")
-        arrays: Arrays = {"points": points, "scale": np.full(len(points), level, np.int8)}
+        own = np.pad(ended.own[kept], ((0, 0), (0, spec.length - length)))
+        arrays: Arrays = {"points": points, "own_pixels": own, "scale": np.full(len(points), level, np.int8)}
         if spec.descriptors:
             arrays |= self._described[level].of(ended.places[kept])
         if "trajectory" in spec.descriptors:
@@ -107,7 +108,8 @@ class Follower:
     def _none(self) -> Arrays:
         spec = self._spec
         empty: Arrays = {name: np.zeros((0, width_of(name, spec.length)), np.float32) for name in spec.descriptors}
-        return {"points": np.zeros((0, spec.length + 1, 2), np.float32), "scale": np.zeros(0, np.int8), **empty}
+        points, own = np.zeros((0, spec.length + 1, 2), np.float32), np.zeros((0, spec.length), np.float32)
+        return {"points": points, "own_pixels": own, "scale": np.zeros(0, np.int8), **empty}
 
 
 def follow(spec: "IDT", blocks: Iterable[Block]) -> Iterator[Rows]:
@@ -116,6 +118,8 @@ def follow(spec: "IDT", blocks: Iterable[Block]) -> Iterator[Rows]:
     recent: deque[tuple[NDArray[np.float64], NDArray[np.int64]]] = deque(maxlen=spec.length + 1)
     for block in blocks:
         pictures = block.pictures["frames"]
+        if len(pictures) == 0:  # rows it holds may end after the last frame
+            continue
         if follower is None:
             follower = Follower(spec, pictures.shape[2], pictures.shape[1])
         found = []

@@ -19,8 +19,8 @@ class Ended(NamedTuple):
 
     points: Points
     """(n, L + 1, 2) x and y in pixels of the level."""
-    swerve: Points
-    """(n,) how far the stabilised flow moved each at most in one step, in pixels of the finest level."""
+    own: Points
+    """(n, L) how far the stabilised flow moved each in each step, in pixels of the finest level."""
     places: Places
     """(n,) where each lay among the live ones; what is kept beside them is found there."""
 
@@ -40,7 +40,7 @@ class Tracks:
         self._history = np.zeros((length + 1, room, 2), np.float32)
         self._born = np.zeros(room, np.int64)
         self._live = np.zeros(room, bool)
-        self._swerve = np.zeros(room, np.float32)
+        self._own = np.zeros((length + 1, room), np.float32)
         self.sampled = 0
         self._time = -1
 
@@ -67,8 +67,9 @@ class Tracks:
         index = pixels[:, 1] * width + pixels[:, 0]
         moved = points + flow.at(index)
         own = stable.at(index) * self._factor
-        self._swerve[places] = np.maximum(self._swerve[places], np.hypot(own[:, 0], own[:, 1]))
-        self._history[self._time % len(self._history), places] = moved
+        slot = self._time % len(self._history)
+        self._own[slot, places] = np.hypot(own[:, 0], own[:, 1])
+        self._history[slot, places] = moved
         x, y = moved[:, 0], moved[:, 1]
         inside = (x > 0) & (y > 0) & (x < width) & (y < height)
         self._live[places[~inside]] = False
@@ -79,7 +80,8 @@ class Tracks:
         self._live[places] = False
         slots = np.arange(self._time - length, self._time + 1) % len(self._history)
         points = self._history[slots[:, None], places].swapaxes(0, 1)
-        return Ended(np.ascontiguousarray(points), self._swerve[places], places)
+        own = self._own[slots[1:, None], places].T
+        return Ended(np.ascontiguousarray(points), np.ascontiguousarray(own), places)
 
     def sample(self, eigenvalues: NDArray[np.float32], quality: float) -> Places:
         """Puts a point at the centre of each cell that has none and is textured; gives their places."""
@@ -98,7 +100,7 @@ class Tracks:
         places = self._places(len(row))
         self._history[self._time % len(self._history), places, 0] = column * stride + stride // 2
         self._history[self._time % len(self._history), places, 1] = row * stride + stride // 2
-        self._born[places], self._live[places], self._swerve[places] = self._time, True, 0
+        self._born[places], self._live[places] = self._time, True
         return places
 
     def _places(self, count: int) -> Places:
@@ -107,24 +109,25 @@ class Tracks:
         if len(free) < count:
             more = max(count - len(free), self.room)
             self._history = np.concatenate([self._history, np.zeros((len(self._history), more, 2), np.float32)], 1)
-            self._born, self._swerve = (
-                np.resize(self._born, self.room + more),
-                np.resize(self._swerve, self.room + more),
-            )
+            self._own = np.concatenate([self._own, np.zeros((len(self._own), more), np.float32)], 1)
+            self._born = np.resize(self._born, self.room + more)
             self._live = np.concatenate([self._live, np.zeros(more, bool)])
             free = np.flatnonzero(~self._live)
         return free[:count]
 
 
-def survives(points: Points, swerve: Points, spec: "IDT") -> NDArray[np.bool_]:
-    """(n,) which tracks are kept: points (n, L + 1, 2) and swerve (n,) in pixels of the picture.
+def survives(points: Points, own: Points, spec: "IDT") -> NDArray[np.bool_]:
+    """(n,) which tracks are kept: points (n, L + 1, 2) and own motion (n, L) in pixels of the picture.
 
     Neither still, nor wandering at random, nor jumping, nor moved by the camera alone.
     """
+    kept = own.max(axis=1) > np.float32(spec.camera_pixels)
+    points = points[kept]  # few are left
     spread = points.std(axis=1)
     steps = np.hypot(*np.moveaxis(np.diff(points, axis=1), 2, 0))
     longest, total = steps.max(axis=1), steps.sum(axis=1)
     still = (spread < np.float32(spec.static_pixels)).all(axis=1)
     random = (spread > np.float32(spec.random_pixels)).any(axis=1)
     jump = (longest > np.float32(spec.jump_pixels)) & (longest > np.float32(spec.jump_share) * total)
-    return np.asarray(~still & ~random & ~jump & (swerve > np.float32(spec.camera_pixels)))
+    kept[kept] = ~still & ~random & ~jump
+    return np.asarray(kept)

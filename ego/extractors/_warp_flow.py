@@ -31,7 +31,7 @@ class Warped(nn.Module):
         boxes, visible = (hands[name].cpu().numpy() if name in hands else None for name in BOXES)
         stable, motions = pairs.copy(), []
         for place, (before, after) in enumerate(pairs):
-            keep = (None, None)
+            keep: tuple[Pixels | None, Pixels | None] = (None, None)
             if boxes is not None and visible is not None:
                 keep = _masks(boxes[place], visible[place], before)
             greys = [np.asarray(cv2.cvtColor(one, cv2.COLOR_RGB2GRAY), np.uint8) for one in (before, after)]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ego.errors import BadRequest, BadVideo
 from ego.extractors._base import Beside, Block, Files, Rows, Tracker
-from ego.gaze import SEEN, UNKNOWN, by_frame
+from ego.gaze import FIXATION, SACCADE, SEEN, UNKNOWN, by_frame
 from ego.sampling import Window
 from ego.video import Array, Reading, Signal
 
@@ -30,13 +30,14 @@ class Gaze(Tracker):
     label: Literal["median", "nearest", "pairwise"] = "median"
     least_confidence: float = 0.6
     hold_frames: int = 0
+    still: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.hold_frames < 0 or not 0 <= self.least_confidence <= 1:
+        if self.hold_frames < 0 or self.still < 0 or not 0 <= self.least_confidence <= 1:
             raise BadRequest(
-                f"got gaze.hold_frames = {self.hold_frames} and gaze.least_confidence = {self.least_confidence:g}, "
-                "expected 0 or more frames and a confidence from 0 to 1"
+                f"got gaze.hold_frames = {self.hold_frames}, gaze.still = {self.still:g} and gaze.least_confidence = "
+                f"{self.least_confidence:g}, expected 0 or more, and a confidence from 0 to 1"
             )
 
     def needs(self) -> dict[str, Signal]:
@@ -56,17 +57,36 @@ class Gaze(Tracker):
         reading = beside.signals["gaze"]
         _check_clock(reading)
         first, stop = None, 0.0
-        held = Held(self.hold_frames)
+        held, eyes = Held(self.hold_frames), Eyes(self.still, beside.height / max(beside.width, 1))
         for block in blocks:
             first = float(block.time[0, 0]) if first is None else first
             stop = float(block.time[-1, 2])
             edges = np.append(block.time[:, 0], stop)
             point, kinds, blink = by_frame(reading, edges, self.label, self.least_confidence)
-            point, kinds = held.fill(point, kinds)
+            point, kinds = held.fill(point, eyes.tell(point, kinds, blink))
             arrays: dict[str, NDArray[Any]] = {"point": point.astype(np.float32), "type": kinds, "blink": blink}
             yield Rows(arrays, block.time, block.source)
         if beside.whole and first is not None:
             _check_extent(reading, first, stop)
+
+
+class Eyes:
+    """Tells at rest from moving by how far the point goes from frame to frame."""
+
+    def __init__(self, still: float, height: float) -> None:
+        self._still, self._scale = still, np.array([1.0, height])
+        self._last: tuple[NDArray[np.float64], bool] = (np.zeros(2), False)
+
+    def tell(self, point: NDArray[np.float64], kinds: NDArray[np.int8], blink: NDArray[np.bool_]) -> NDArray[np.int8]:
+        """The types of frames that follow those before; one whose frame before has no point keeps its own."""
+        if not self._still or not len(kinds):
+            return kinds
+        seen = np.isin(kinds, SEEN) & ~blink
+        before = np.concatenate([self._last[0][None], point[:-1]])
+        known = np.concatenate([[self._last[1]], seen[:-1]]) & seen & (kinds == UNKNOWN)
+        far = np.linalg.norm((point - before) * self._scale, axis=1) > self._still
+        self._last = (point[-1].copy(), bool(seen[-1]))
+        return np.where(known, np.where(far, SACCADE, FIXATION), kinds).astype(np.int8)
 
 
 class Held:

@@ -59,20 +59,27 @@ class IDT(Tracker):
         if len(set(self.descriptors)) != len(self.descriptors):
             raise BadRequest(f"got idt.descriptors = {', '.join(self.descriptors)}, expected each once")
 
+    @property
+    def picture(self) -> Picture:
+        """The picture that points are followed in."""
+        return Picture("height", self.height)
+
     def needs(self) -> dict[str, Picture | Extractor]:
         """One picture, and the hands if any."""
-        picture = {"frames": Picture("height", self.height)}
-        return picture if self.hands is None else {**picture, "hands": self.hands}
+        held = {} if self.hands is None else {"hands": self.hands}
+        return {"frames": self.picture, **held}
 
     def rows(self, files: Files) -> dict[str, Array]:
         """`points` (L + 1, 2) where the track is on each of its frames, `scale` its level, and the descriptors.
 
-        In a clip too short for L steps the last point is repeated; `source` says the track's frames.
-        `trajectory` has 2L numbers, `hog` 96, `hof` 108, `mbhx` and `mbhy` 96.
+        `own_pixels` (L,) is how far each step moves when the camera is held still. In a clip too short for L steps
+        the last point is repeated and the steps after it are 0; `source` says the track's frames. `trajectory` has
+        2L numbers, `hog` 96, `hof` 108, `mbhx` and `mbhy` 96.
         """
-        described = {name: Array((WIDTHS.get(name, 2 * self.length),)) for name in self.descriptors}
+        described = {str(name): Array((WIDTHS.get(name, 2 * self.length),)) for name in self.descriptors}
         return {
             "points": Array((self.length + 1, 2), "float32", "points"),
+            "own_pixels": Array((self.length,)),
             "scale": Array((), "int8"),
             **described,
         }

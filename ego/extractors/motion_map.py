@@ -15,14 +15,20 @@ from ego.video import Array
 class MotionMap(Tracker):
     """Every track of `idt` painted as discs at its points, each on its own frame; a map as large as idt's picture.
 
-    `radius_pixels` is that of a picture 540 pixels high and grows with the height, not with a track's scale.
-    `paint` may be `start`: only where and when each track begins.
+    A track counts that moves by itself in at least `moving_share` of its steps, by more than `idt.camera_pixels`:
+    one such step, which is enough for `idt`, is also what still points do when a hand passes over them. A point is
+    painted if the square about its disc holds enough such points: `support` times as many as idt's finest level
+    samples there. What moves is larger than a disc, a mistake of the flow is alone. With both 0 every track of
+    `idt` is painted, as published. `radius_pixels` is that of a picture 540 pixels high and grows with the height,
+    not with a track's scale. `paint` may be `start`: only where and when each track begins.
     """
 
     lag_seconds: ClassVar[float | None] = 2.0
 
     window: Window = Window()
     idt: IDT = IDT()
+    moving_share: float = 0.5
+    support: float = 0.48
     radius_pixels: float = 14.0
     paint: Literal["all", "start"] = "all"
 
@@ -33,8 +39,11 @@ class MotionMap(Tracker):
                 f"got motion_map.window {self.window.describe()['fields']} and another for its idt, "
                 f"{self.idt.window.describe()['fields']}; give both the same"
             )
-        if self.radius_pixels < 0:
-            raise BadRequest(f"got motion_map.radius_pixels = {self.radius_pixels:g}, expected 0 or above")
+        if min(self.radius_pixels, self.support) < 0 or not 0 <= self.moving_share <= 1:
+            raise BadRequest(
+                f"got radius_pixels = {self.radius_pixels:g}, support = {self.support:g} and moving_share = "
+                f"{self.moving_share:g} for motion_map, expected the first two from 0 and the last in 0 to 1"
+            )
 
     def needs(self) -> dict[str, IDT]:
         """The tracks; no picture."""
@@ -48,5 +57,5 @@ class MotionMap(Tracker):
         """Each frame's map as soon as no later track can touch it: `idt.length` frames later, or at the end."""
         from ego.extractors._discs import follow
 
-        width, height = self.idt.needs()["frames"].pixels(beside.width, beside.height)
+        width, height = self.idt.picture.pixels(beside.width, beside.height)
         yield from follow(self, blocks, width, height)

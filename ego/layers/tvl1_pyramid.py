@@ -50,7 +50,7 @@ def pyramid(grey: Tensor, rule: Rule) -> list[Tensor]:
     levels = [blurred(grey, rule.smooth)]
     for size in level_sizes(grey.shape[-2], grey.shape[-1], rule)[1:]:
         finer = blurred(levels[-1], 0.6 * (1 / rule.zoom**2 - 1) ** 0.5) if rule.antialias else levels[-1]
-        levels.append(functional.interpolate(finer, size, mode="bicubic" if rule.antialias else "bilinear"))
+        levels.append(resampled(finer, *size, cubic=rule.antialias))
     return levels
 
 
@@ -84,12 +84,40 @@ def _repeated(x: Tensor, radius: int, axis: int) -> Tensor:
     return x.index_select(axis, index)
 
 
+def resampled(x: Tensor, height: int, width: int, cubic: bool) -> Tensor:
+    """Pictures (..., H, W) at another size, bicubic (Catmull and Rom's kernel) or bilinear; the border is repeated."""
+    for axis, size in ((-1, width), (-2, height)):
+        side = x.shape[axis]
+        at = (torch.arange(size, dtype=torch.float64) + 0.5) * (side / size) - 0.5
+        part = at - at.floor()
+        weights = _cubic_weights(part) if cubic else [1 - part, part]
+        found = None
+        for tap, weight in enumerate(weights, -1 if cubic else 0):
+            index = (at.floor().long() + tap).clamp_(0, side - 1).to(x.device)
+            piece, factor = x.index_select(axis, index), weight.to(x)
+            factor = factor if axis == -1 else factor[:, None]
+            found = piece.mul_(factor) if found is None else found.addcmul_(piece, factor)
+        assert found is not None
+        x = found
+    return x
+
+
+def _cubic_weights(t: Tensor) -> list[Tensor]:
+    """Of the pixels at -1, 0, 1 and 2 for a place `t` between 0 and 1."""
+    return [
+        ((2 - t) * t - 1) * t / 2,
+        ((3 * t - 5) * t * t + 2) / 2,
+        ((4 - 3 * t) * t + 1) * t / 2,
+        (t - 1) * t * t / 2,
+    ]
+
+
 def scaled_to(u: Tensor, height: int, width: int) -> Tensor:
     """A flow (2, ..., H, W) at another size, bilinear; its vectors grow with the picture."""
     before = u.shape[-2:]
     if before == (height, width):
         return u
-    found = functional.interpolate(u, (height, width), mode="bilinear")
+    found = resampled(u, height, width, cubic=False)
     found[0] *= width / before[1]
     found[1] *= height / before[0]
     return found

@@ -31,9 +31,6 @@ MARGIN_SECONDS = 1
 WARM_SECONDS = 1
 """How far before the first sample asked for decoding begins, since codecs look back."""
 
-CORRUPT_LIMIT = 0.01
-"""The share of corrupt packets above which a sound track is refused."""
-
 BLOCK, SLOTS = 16384, 16
 GAP_SECONDS, DRIFT_SECONDS = 0.02, 0.001
 
@@ -51,7 +48,6 @@ def recite(request: Message, wire: Wire, ring: Ring, beat: Beat) -> Message:
                 slot = _acquire(free, wire)
                 ring.views(slot)[0][: len(piece)] = piece
                 wire.send({"is": "sound", "slot": slot, "first": first + start, "count": len(piece), **track.tally})
-        track.check()
         return {"is": "end", "ends_at": track.ends_at, **track.tally}
 
 
@@ -97,18 +93,10 @@ class Track:
             return None
         return -math.inf if self._row is None else self._row.ends_at
 
-    def check(self) -> None:
-        """Raises BadVideo where too much of the sound could not be used."""
-        if self._corrupt > CORRUPT_LIMIT * self._packets:
-            raise BadVideo(
-                f"the sound of {name_of(self._path)} is damaged: {self._corrupt} of {self._packets} packets are "
-                f"corrupt, at most {CORRUPT_LIMIT:.0%} are accepted"
-            )
-
     def blocks(self) -> Iterator[tuple[int, Samples]]:
         """(place, samples) at the rate asked for, without gaps; place 0 is second 0 of the container's clock."""
         place: int | None = None
-        for laid, last in self._laid():
+        for laid, last in gathered(self._laid()):
             if place is None:
                 assert self._row is not None
                 place = self._row.second * self._rate
@@ -135,8 +123,8 @@ class Track:
                     return itertools.chain([first], found)
         return packets(self._container, self._stream, self._path)
 
-    def _laid(self) -> Iterator[tuple[Samples, bool]]:
-        """One channel at the track's own rate, without gaps; the last piece is empty and says so."""
+    def _laid(self) -> Iterator[Samples]:
+        """One channel at the track's own rate, without gaps."""
         for packet in self._found():
             self._beat()
             self._packets += packet.size > 0
@@ -156,10 +144,7 @@ class Track:
                         f"the sound of {name_of(self._path)} changes its rate from {self._row.rate} to "
                         f"{frame.sample_rate} Hz, expected one rate"
                     )
-                for piece in self._row.lay(self._finite(one_channel(frame)), self._seconds(frame), self._path):
-                    yield piece, False
-        if self._row is not None:
-            yield np.empty(0, np.float32), True
+                yield from self._row.lay(self._finite(one_channel(frame)), self._seconds(frame), self._path)
 
     def _finite(self, samples: Samples) -> Samples:
         if np.isfinite(samples).all():
@@ -169,6 +154,18 @@ class Track:
 
     def _seconds(self, frame: AudioFrame) -> Fraction | None:
         return None if frame.pts is None else frame.pts * (frame.time_base or self._base)
+
+
+def gathered(pieces: Iterator[Samples]) -> Iterator[tuple[Samples, bool]]:
+    """Short pieces as long ones, each with whether it is the last: every step on the way costs the same for both."""
+    waiting: list[Samples] = []
+    for piece in pieces:
+        if sum(map(len, waiting)) >= BLOCK:
+            yield np.concatenate(waiting), False
+            waiting = []
+        waiting.append(piece)
+    if waiting:
+        yield np.concatenate(waiting), True
 
 
 class Row:
@@ -257,13 +254,15 @@ class Resampler:
 
 
 def sound_stream(container: InputContainer, path: str) -> AudioStream:
-    """The sound track FFmpeg thinks best; a file without one, or with one it cannot decode, is a BadVideo."""
-    best = container.streams.best("audio")
-    if not isinstance(best, AudioStream):
+    """The sound track FFmpeg thinks best of those it can decode; a file without one is a BadVideo."""
+    tracks = list(container.streams.audio)
+    if not tracks:
         raise BadVideo(f"{name_of(path)} has no sound track")
-    if best.codec_context is None:
+    known = [track for track in tracks if track.codec_context is not None]
+    if not known:
         raise BadVideo(f"the sound of {name_of(path)} is coded in a way that this FFmpeg has no decoder for")
-    return best
+    best = container.streams.best("audio")
+    return next((track for track in known if best is not None and track.index == best.index), known[0])
 
 
 def one_channel(frame: AudioFrame) -> Samples:

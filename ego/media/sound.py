@@ -56,7 +56,8 @@ class SoundDecoder(Client):
     def open(self, video: Video, rate: int, keep_seconds: float = 60.0) -> "SoundReader":
         """The sound of a video, or of its `part`, at `rate` samples a second; close it before the next.
 
-        `keep_seconds` is how far before the latest start asked for an earlier one may still be asked for.
+        `keep_seconds` is how far before the latest start asked for samples are held at first; whoever asks for
+        earlier ones has the track decoded again, and from then on as much more is held.
         A video whose header says that it has no sound track, or that has none, is a BadVideo.
         """
         if video.header is not None and not video.header.has_sound:
@@ -110,19 +111,29 @@ class SoundReader:
 
     Sample k stands for second k / rate of the container's clock, the clock of the video's frames: where the
     track has a gap, or begins after the pictures, there is silence. Of a `part`, one second before and after
-    it is given. Memory is `keep_seconds` of samples and what is asked for at once.
+    it is given. Memory is what is asked for at once and how far it goes back, at least `keep_seconds`.
     """
 
     def __init__(self, decoder: SoundDecoder, video: Video, rate: int, keep_seconds: float) -> None:
         self._decoder, self._video, self._rate = decoder, video, rate
         self._keep = math.ceil(keep_seconds * rate)
+        self._child: Child | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        """Has the track decoded from its beginning."""
         self._held: deque[tuple[int, Samples]] = deque()  # (place of the first, samples), without gaps
         self._next: int | None = None  # the place after the last sample held
-        self._forgotten = False
-        self._latest = -(1 << 62)
+        self._floor = self._latest = -(1 << 62)  # the place before which nothing is held any more; the latest start
         self._facts: Message = {"packets": 0, "corrupt": 0}
         self._ended = False
-        self._child: Child | None = decoder.begin(video, rate)
+        self._child = self._decoder.begin(self._video, self._rate)
+
+    def _begin_again(self, first: int, count: int) -> None:
+        """Goes back further than what is held, and holds so much from now on."""
+        self._keep = max(2 * self._keep, self._latest - first + count)
+        self.close()
+        self._begin()
 
     def __enter__(self) -> "SoundReader":
         return self
@@ -155,6 +166,8 @@ class SoundReader:
         `edge` drop; with repeat up to half a second is silence and more is a BadVideo.
         """
         first = round(start_seconds * self._rate)
+        if first < self._floor and self._child is not None:
+            self._begin_again(first, count)
         self._latest = max(self._latest, first)
         self._fill(first + count)
         stop = (first + count) / self._rate if stop_seconds is None else stop_seconds
@@ -169,13 +182,8 @@ class SoundReader:
     def finish(self) -> Heard:
         """How the sound was decoded so far; BadVideo where too much of it could not be used. Closes."""
         self.close()
-        packets, corrupt = self._facts["packets"], self._facts["corrupt"]
-        if corrupt > CORRUPT_LIMIT * packets:
-            raise BadVideo(
-                f"the sound of {self._video.name!r} is damaged: {corrupt} of {packets} packets are corrupt, "
-                f"at most {CORRUPT_LIMIT:.0%} are accepted"
-            )
-        return Heard(self._facts.get("starts_at"), self.ends_at, packets, corrupt)
+        self._check()
+        return Heard(self._facts.get("starts_at"), self.ends_at, self._facts["packets"], self._facts["corrupt"])
 
     def close(self) -> None:
         """Lets go of the child program; it may be asked for the next video."""
@@ -186,15 +194,17 @@ class SoundReader:
 
     def _fill(self, until: int) -> None:
         """Decodes until the sample before `until` is held or the sound has ended."""
+        child = self._child
+        if child is None:
+            raise RuntimeError("the sound of this video has been closed")
         while not self._ended and (self._next is None or self._next < until):
-            if self._child is None:
-                raise RuntimeError("the sound of this video has been closed")
-            message = self._decoder.hear(self._child, self._video)
+            message = self._decoder.hear(child, self._video)
             self._facts |= {name: value for name, value in message.items() if name not in ("is", "slot")}
             if message["is"] == "end":
                 self._ended = True
+                self._check()
                 return
-            samples = self._decoder.copy(self._child, self._video, message)
+            samples = self._decoder.copy(child, self._video, message)
             self._held.append((message["first"], samples))
             self._next = message["first"] + len(samples)
             self._forget()
@@ -202,18 +212,25 @@ class SoundReader:
     def _forget(self) -> None:
         """Drops what lies too far behind the latest start to be asked for again."""
         while self._held and self._held[0][0] + len(self._held[0][1]) < self._latest - self._keep:
-            self._held.popleft()
-            self._forgotten = True
+            place, samples = self._held.popleft()
+            self._floor = place + len(samples)
 
     def _cut(self, first: int, count: int) -> Samples:
-        if self._forgotten and self._held and first < self._held[0][0]:
-            raise RuntimeError(f"sound from {first / self._rate:g} s is asked for after it was let go of")
         row = np.zeros(count, np.float32)
         for place, samples in self._held:
             low, high = max(first, place), min(first + count, place + len(samples))
             if low < high:
                 row[low - first : high - first] = samples[low - place : high - place]
         return row
+
+    def _check(self) -> None:
+        """Refuses a track of which too much could not be used."""
+        packets, corrupt = self._facts["packets"], self._facts["corrupt"]
+        if corrupt > CORRUPT_LIMIT * packets:
+            raise BadVideo(
+                f"the sound of {self._video.name!r} is damaged: {corrupt} of {packets} packets are corrupt, "
+                f"at most {CORRUPT_LIMIT:.0%} are accepted"
+            )
 
     def _short(self, stop: float) -> BadVideo:
         """The refusal of a track that ends too early."""

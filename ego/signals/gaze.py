@@ -5,9 +5,7 @@ the full upright frame, `type` (n,) int8, one of the codes of `ego.gaze`, and `b
 untracked sample is (0, 0); that of a truncated one is held at the frame's edge.
 """
 
-import math
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,31 +29,40 @@ def gaze_reading(
     kinds: NDArray[np.int8],
     blink: NDArray[np.bool_] | None = None,
     sources: Sequence[str] = (),
+    confidence: NDArray[np.float64] | None = None,
 ) -> Reading:
     """Samples as a reading in the order of their times; `point` is in fractions of the frame, not yet clamped.
 
-    Times that run backwards are a BadRequest: by more than ten seconds at once, or again and again.
+    Times that are no numbers or run backwards, by more than ten seconds at once or again and again, are a BadRequest.
     """
     _check_times(seconds, sources)
     order = np.argsort(seconds, kind="stable")
     held = np.where((kinds == UNTRACKED)[:, None], 0.0, np.clip(point, 0.0, 1.0))
     blinks = np.zeros(len(kinds), bool) if blink is None else blink
     arrays = {"point": held[order], "type": kinds[order].astype(np.int8), "blink": blinks[order]}
+    if confidence is not None:
+        arrays["confidence"] = np.nan_to_num(confidence)[order].astype(np.float32)
     written = tuple(sources[index] for index in order) if sources else ()
     return Reading("gaze", np.repeat(seconds[order], 2).reshape(-1, 2), arrays, written)
 
 
 def _check_times(seconds: NDArray[np.float64], sources: Sequence[str]) -> None:
+    bad = np.flatnonzero(~np.isfinite(seconds))
+    if len(bad):
+        raise BadRequest(f"{_place(sources, int(bad[0]))}: got gaze without a time, expected seconds")
     falls = np.diff(seconds)
     back = np.flatnonzero(falls < 0)
     if not len(back) or (falls.min() >= -BACK_SECONDS and len(back) <= max(3, len(seconds) // 100)):
         return
     worst = int(np.argmin(falls)) + 1
-    where = sources[worst] if sources else f"sample {worst + 1}"
     raise BadRequest(
-        f"{where}: got gaze at {seconds[worst]:g} s after gaze at {seconds[worst - 1]:g} s ({len(back)} of "
-        f"{len(seconds)} times run backwards), expected the samples of one recording in the order of time"
+        f"{_place(sources, worst)}: got gaze at {seconds[worst]:g} s after gaze at {seconds[worst - 1]:g} s "
+        f"({len(back)} of {len(seconds)} times run backwards), expected one recording in the order of time"
     )
+
+
+def _place(sources: Sequence[str], row: int) -> str:
+    return sources[row] if sources else f"sample {row + 1}"
 
 
 def shifted(reading: Reading, start: float, stop: float) -> Reading:
@@ -75,19 +82,15 @@ def read_ego4d_gaze(path: Path) -> Reading:
     outside the frame; how sure a sample must be is said by who uses it.
     """
     _, lines = read_table(path, EGO4D_COLUMNS)
-    rows = np.array([[_number(line.cells[name], name, line.source) for name in EGO4D_COLUMNS] for line in lines])
+    rows = np.array([[line.number(name) for name in EGO4D_COLUMNS] for line in lines])
     rows = rows.reshape(-1, 4)
     seconds, confidence, point = rows[:, 0], rows[:, 1], np.stack([rows[:, 2], 1.0 - rows[:, 3]], axis=1)
-    bad = np.flatnonzero(~np.isfinite(seconds))
-    if len(bad):
-        raise BadRequest(f"{lines[bad[0]].source}: got no number as 'canonical_timestamp_s', expected seconds")
     with np.errstate(invalid="ignore"):
         lost = ~np.isfinite(point).all(axis=1)
         outside = ((point < 0) | (point > 1)).any(axis=1)
     kinds = np.where(lost, UNTRACKED, np.where(outside, TRUNCATED, UNKNOWN)).astype(np.int8)
-    reading = gaze_reading(seconds, np.nan_to_num(point), kinds, sources=[line.source for line in lines])
-    sure = np.nan_to_num(confidence)[np.argsort(seconds, kind="stable")].astype(np.float32)
-    return replace(reading, arrays={**reading.arrays, "confidence": sure})
+    sources = [line.source for line in lines]
+    return gaze_reading(seconds, np.nan_to_num(point), kinds, sources=sources, confidence=confidence)
 
 
 def read_egoexo_gaze(path: Path, size: tuple[int, int] = (1408, 1408), rate: float = 10.0) -> Reading:
@@ -98,18 +101,10 @@ def read_egoexo_gaze(path: Path, size: tuple[int, int] = (1408, 1408), rate: flo
     """
     _, lines = read_table(path, EGOEXO_COLUMNS)
     number = np.array([whole(line.text("frame_num"), "'frame_num'", line.source) for line in lines], np.float64)
-    point = np.array([[_number(line.cells[name], name, line.source) for name in ("x", "y")] for line in lines])
+    point = np.array([[line.number(name) for name in ("x", "y")] for line in lines])
     point = point.reshape(-1, 2) / np.asarray(size, np.float64)
     with np.errstate(invalid="ignore"):
         outside = ((point < 0) | (point >= 1)).any(axis=1)
     lost = ~np.isfinite(point).all(axis=1)
     kinds = np.where(lost, UNTRACKED, np.where(outside, TRUNCATED, UNKNOWN)).astype(np.int8)
     return gaze_reading(number / rate, np.nan_to_num(point), kinds, sources=[line.source for line in lines])
-
-
-def _number(text: str, column: str, source: str) -> float:
-    """A cell as a number; an empty one is NaN, anything else a BadRequest."""
-    try:
-        return float(text) if text else math.nan
-    except ValueError:
-        raise BadRequest(f"{source}: got {text!r} as {column!r}, expected a number") from None

@@ -1,36 +1,68 @@
-"""Signals kept as numbered pictures beside a video: warp flow and motion maps."""
+"""Signals kept as numbered pictures beside a video: optical flow and motion maps. No picture is opened here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ego.errors import BadRequest
 from ego.video import Reading
 
 
-def pictures_reading(kind: str, planes: Sequence[Sequence[Path]], seconds: NDArray[np.float64]) -> Reading:
-    """Grey pictures as a reading: array `picture` (n, height, width, planes) uint8, item i at seconds[i].
+@dataclass(frozen=True)
+class FileBytes(Sequence[bytes]):
+    """The bytes of files, each read when it is asked for; a file that is gone by then is a BadRequest."""
 
-    `planes` holds the files of each plane (flow has x and y), n each; pictures of several sizes and
-    what cannot be read are a BadRequest.
+    paths: tuple[Path, ...]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+    @overload
+    def __getitem__(self, index: slice) -> "FileBytes": ...
+    def __getitem__(self, index: int | slice) -> "bytes | FileBytes":
+        if isinstance(index, slice):
+            return FileBytes(self.paths[index])
+        try:
+            return self.paths[index].read_bytes()
+        except OSError as error:
+            raise BadRequest(f"{self.paths[index]} cannot be read: {error.strerror}") from error
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Which frames picture number `first` + i was made of: i * `stride` to i * `stride` + `reach`, at `fps`."""
+
+    fps: float
+    first: int
+    stride: int = 1
+    reach: int = 1
+
+
+def pictures_reading(kind: str, planes: Mapping[str, Mapping[int, Path]], pace: Pace) -> Reading:
+    """Pictures by plane (flow has `x` and `y`) and number, as they lie encoded; a number without picture is no item.
+
+    An item lasts from the first frame it was made of until the end of the last; array `frame` (n, 2) counts both
+    from 0. A number that one plane has and another has not is a BadRequest.
     """
-    loaded = [[_grey(path) for path in files] for files in planes]
-    sizes = {picture.shape for files in loaded for picture in files}
-    if len(sizes) > 1:
-        raise BadRequest(f"{planes[0][0].parent} holds pictures of several sizes, expected one for {kind}")
-    rows = [np.stack([files[i] for files in loaded], axis=-1) for i in range(len(seconds))]
-    pictures = np.stack(rows) if rows else np.empty((0, 0, 0, len(planes)), np.uint8)
-    return Reading(kind, np.repeat(seconds, 2).reshape(-1, 2), {"picture": pictures})
-
-
-def _grey(path: Path) -> NDArray[np.uint8]:
-    """(height, width) of a picture."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("L"), np.uint8)
-    except (OSError, UnidentifiedImageError) as error:
-        raise BadRequest(f"{path} cannot be read as a picture: {error}") from error
+    numbers = sorted(set().union(*planes.values()))
+    for number in numbers:
+        for name, files in planes.items():
+            if number not in files:
+                other, path = next((other, files[number]) for other, files in planes.items() if number in files)
+                raise BadRequest(
+                    f"{path} is plane {other} of picture {number}, which has no plane {name}; add or remove"
+                )
+    first = (np.array(numbers, np.int64) - pace.first) * pace.stride
+    frames = np.stack([first, first + pace.reach], 1)
+    return Reading(
+        kind,
+        np.stack([frames[:, 0] / pace.fps, (frames[:, 1] + 1) / pace.fps], 1),
+        {"frame": frames},
+        tuple(str(next(iter(planes.values()))[number]) for number in numbers),
+        {name: FileBytes(tuple(files[number] for number in numbers)) for name, files in planes.items()},
+    )

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,14 @@ class Line:
             raise BadRequest(f"{self.source}: {column!r} is empty")
         return self.cells[column]
 
+    def number(self, column: str) -> float:
+        """The cell of a column as a number, NaN where it is empty; anything else is a BadRequest."""
+        text = self.cells[column]
+        try:
+            return float(text) if text else math.nan
+        except ValueError:
+            raise BadRequest(f"{self.source}: got {text!r} as {column!r}, expected a number") from None
+
     def seconds(self, column: str) -> float:
         """The cell of a column as seconds at or after 0, plain or `H:M:S`; anything else is a BadRequest."""
         text = self.text(column)
@@ -35,6 +44,13 @@ class Line:
     def whole(self, column: str) -> int:
         """The cell of a column as a whole number; anything else, NaN included, is a BadRequest."""
         return whole(self.text(column), f"{column!r}", self.source)
+
+    def stamp(self, column: str) -> int:
+        """The cell of a column as whole nanoseconds of a clock, more digits than a float holds; else a BadRequest."""
+        text = self.text(column)
+        if not re.fullmatch(r"-?[0-9]{1,19}", text):
+            raise BadRequest(f"{self.source}: got {text!r} as {column!r}, expected whole nanoseconds")
+        return int(text)
 
     def span(self, start: str, stop: str) -> tuple[float, float]:
         """Two columns as the start and stop of a segment; one that stops before it starts is a BadRequest."""

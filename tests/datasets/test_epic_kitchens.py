@@ -165,3 +165,23 @@ def test_the_actions_of_55_are_those_of_another_list(shared_data):
     pairs = {tuple(int(part) for part in line.split(",")[2:]) for line in lines}
     names = {f"{found.classes['verb'][verb]} {found.classes['noun'][noun]}" for verb, noun in pairs}
     assert names == set(found.classes["action"])
+
+
+@pytest.mark.parametrize(
+    "place", ["P01/flow_frames/P01_11", "flow/train/P01/P01_11", "frames_rgb_flow/flow/test/P01/P01_11"]
+)
+def test_released_flow_is_of_every_second_frame_over_three(root, place):
+    assert epic().readings(root, "P01_11") == {}
+    for plane in "uv":
+        for number in (1, 2, 4):
+            path = root / place / plane / f"frame_{number:010d}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(plane.encode())
+    assert epic().signals() == ("flow_images",)
+    found = epic().readings(root, "P01_11")["flow_images"]
+    assert found.arrays["frame"].tolist() == [[0, 3], [2, 5], [6, 9]]
+    assert found.seconds[1] == pytest.approx([2 / 60, 0.1])
+    assert (found.encoded["x"][0], found.encoded["y"][0]) == (b"u", b"v")
+    (root / place / "v" / "frame_0000000004.jpg").unlink()
+    with pytest.raises(BadRequest, match="picture 4, which has no plane y"):
+        epic().readings(root, "P01_11")

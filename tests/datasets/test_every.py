@@ -14,7 +14,7 @@ from ego.pipeline.weights import WeightFinder
 from ego.spec import find, make, names, rebuild
 
 FIELDS = {"ego4d": {"benchmark": "lta", "splits_read": ["train"]}, "egtea": {"splits_read": [1, 3]},
-          "gtea61": {"beside": ["flow"]}, "folder": {"csv": "table.csv"}}  # fmt: skip
+          "gtea61": {"layout": "fpar"}, "folder": {"csv": "table.csv"}}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", names("datasets"))

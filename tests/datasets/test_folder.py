@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from ego.datasets._base import present
+from ego.datasets.folder import Folder
 from ego.errors import BadRequest
 from ego.spec import make
 
@@ -197,3 +198,22 @@ def test_an_absent_video_keeps_its_place(root):
     assert found.absent() == ["z"]
     with pytest.raises(BadRequest, match=r"table.csv, line 3: no video 'z' at .* \(1 of the 2 annotated videos"):
         present(found)
+
+
+def test_gaze_beside_the_videos_is_handed_over(tmp_path):
+    for name in ("open", "gaze"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "open" / "a.mp4").write_bytes(b"1")
+    (tmp_path / "open" / "b.mp4").write_bytes(b"2")
+    header = "canonical_timestamp_s,confidence,norm_pos_x,norm_pos_y\n"
+    (tmp_path / "gaze" / "a.csv").write_text(header + "0.5,1,0.5,0.25\n")
+    data = Folder(gaze="gaze")
+    assert data.signals() == ("gaze",)
+    assert data.readings(tmp_path, "open/a")["gaze"].arrays["point"].tolist() == [[0.5, 0.75]]
+    assert data.readings(tmp_path, "open/b") == {}
+    assert Folder().signals() == ()
+    assert Folder().digest == Folder(gaze="").digest
+    with pytest.raises(BadRequest, match="is no folder"):
+        Folder(gaze="eyes").readings(tmp_path, "open/a")
+    with pytest.raises(BadRequest, match="gaze_fps"):
+        Folder(gaze="gaze", gaze_fps=0.0)

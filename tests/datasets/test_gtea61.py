@@ -80,15 +80,45 @@ def test_each_subject_in_turn(tmp_path):
 
 def test_flow_and_motion_maps_are_signals(tmp_path):
     draw(tmp_path, "fpar", CLIPS)
-    readings = gtea(layout="fpar", beside=["flow", "motion_maps"]).readings(tmp_path, "S1/open_jam/1")
-    assert readings["flow"].arrays["picture"].shape == (6, 4, 6, 2)
-    maps = readings["motion_maps"]
-    assert maps.arrays["picture"][:, 0, 0, 0].tolist() == [1, 3, 4, 5, 6]  # map 2 is missing
-    assert maps.seconds[:, 0] == pytest.approx(np.array([0, 2, 3, 4, 5]) / 15)
+    picture(tmp_path / "flow_x_processed/S1/open_jam/1/flow_x_00004(1).png")
+    assert gtea(layout="fpar").signals() == ("flow_images", "map_images")
+    readings = gtea(layout="fpar").readings(tmp_path, "S1/open_jam/1")
+    flow, maps = readings["flow_images"], readings["map_images"]
+    assert {plane: len(files) for plane, files in flow.encoded.items()} == {"x": 6, "y": 6}
+    assert flow.arrays["frame"][[0, -1]].tolist() == [[0, 1], [5, 6]]
+    assert flow.seconds[0] == pytest.approx([0, 2 / 15])
+    assert maps.arrays["frame"][:, 0].tolist() == [0, 2, 3, 4, 5]  # map 2 is missing
+    assert maps.seconds == pytest.approx(np.array([[0, 1], [2, 3], [3, 4], [4, 5], [5, 6]]) / 15)
     draw(tmp_path / "other", "ego-rnn", CLIPS)
-    flow = gtea(beside=["flow"]).readings(tmp_path / "other", "S1/take_cup/2")["flow"]
-    assert flow.arrays["picture"].shape == (7, 4, 6, 2)
-    assert gtea(layout="fpar").readings(tmp_path, "S1/open_jam/1") == {}
+    other = gtea().readings(tmp_path / "other", "S1/take_cup/2")
+    assert list(other) == ["flow_images"]
+    assert len(other["flow_images"].seconds) == 7
+
+
+def test_flow_is_counted_as_its_frames_are(tmp_path):
+    draw(tmp_path, "ego-rnn", {"S1/a_b/1": 6, "S2/a_b/1": 6})
+    clip = "S1/a_b/1"
+    for plane in "xy":  # the first pair has no flow: the second is of frames 1 and 2
+        (tmp_path / f"flow_{plane}" / clip / f"flow_{plane}_00001.jpg").unlink()
+    assert gtea().readings(tmp_path, clip)["flow_images"].arrays["frame"][0].tolist() == [1, 2]
+    picture(tmp_path / "frames" / clip / "image_00000.jpg")  # counted from 0, as the release's script writes them
+    assert gtea().readings(tmp_path, clip)["flow_images"].arrays["frame"][0].tolist() == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda root: (root / "flow_y/S1/a_b/1/flow_y_00003.jpg").unlink(), "picture 3, which has no plane y"),
+        (lambda root: (root / "flow_y/S1/a_b/1").rename(root / "gone"), "flow_y_00001|cannot be read"),
+        (lambda root: picture(root / "flow_x/S1/a_b/1/other_00001.jpg"), "holds several sequences"),
+        (lambda root: picture(root / "flow_x/S1/a_b/1/flow_x_0001.jpg"), "holds frame 1 twice"),
+    ],
+)
+def test_flow_that_does_not_fit_is_a_sentence(tmp_path, spoil, message):
+    draw(tmp_path, "ego-rnn", {"S1/a_b/1": 6, "S2/a_b/1": 6})
+    spoil(tmp_path)
+    with pytest.raises(BadRequest, match=message):
+        gtea().readings(tmp_path, "S1/a_b/1")
 
 
 def test_raw_videos_with_the_corrections_of_the_release(tmp_path):
@@ -115,7 +145,6 @@ def test_raw_videos_with_the_corrections_of_the_release(tmp_path):
         ({"layout": "fpar"}, "S1, S2|SUBJECT/CLASS/INSTANCE"),
         ({"layout": "videos"}, "holds no label file such as S1_Cheese_C1.txt"),
         ({"test_subject": "S9"}, "got test_subject 'S9', the subjects here are: S1, S2"),
-        ({"layout": "videos", "beside": ["flow"]}, "has no flow and no motion maps"),
         ({"fps": 0}, "expected frames a second above 0"),
         ({"folder": "nowhere"}, "is no folder, expected the one that holds the subjects"),
     ],

@@ -12,6 +12,7 @@ from ego.errors import BadRequest
 from ego.signals.aria import read_aria_gaze
 from ego.signals.begaze import official_frames, read_begaze
 from ego.signals.gaze import read_ego4d_gaze, read_egoexo_gaze
+from ego.signals.pupil import read_cloud_gaze, read_player_gaze
 from ego.signals.segments import read_gtea_labels
 from ego.spec import make
 
@@ -47,7 +48,12 @@ def ego4d(path: Path) -> None:
     make("datasets", "ego4d", fields).read(path.parent)
 
 
+PLAYER = "gaze_timestamp,confidence,norm_pos_x,norm_pos_y\n1.5,1,0.5,0.5\n2.5,0,nan,0.5\n"
+CLOUD = "timestamp [ns],gaze x [px],gaze y [px],worn,fixation id,blink id\n1000000005,2.5,3,1,4,\n1000000009,,,0,,2\n"
+
 READERS = {
+    "gaze_positions.csv": (PLAYER, lambda path: read_player_gaze(path.parent)),
+    "gaze.csv": (CLOUD, lambda path: read_cloud_gaze(path.parent)),
     "gaze.txt": (BEGAZE, lambda path: official_frames(read_begaze(path))),
     "ego4d.csv": ("canonical_timestamp_s,confidence,norm_pos_x,norm_pos_y\n0.5,1,0.5,0.5\n", read_ego4d_gaze),
     "egoexo.csv": ("frame_num,x,y\n1,2.5,3\n", read_egoexo_gaze),
@@ -69,6 +75,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for what in ("verb", "noun", "action"):
         (folder / f"EPIC_100_{what}_classes.csv").write_text("id,key\n0,it\n")
         (folder / f"{what}_idx.txt").write_text("it 1\n")
+    (folder / "world_timestamps.csv").write_text("timestamps [seconds],timestamp [ns]\n1.0,1000000000\n")
     (folder / "test_split1.txt").write_text("T-0-9-F000000-F000009 1 1 1\n")
     return folder
 

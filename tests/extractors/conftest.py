@@ -1,11 +1,14 @@
 """Weights and pins that several extractors are tested with."""
 
 import hashlib
+import importlib.util
 import json
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -193,3 +196,15 @@ def tiny_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tiny") / "tiny.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
     return path
+
+
+@pytest.fixture(scope="session")
+def worlds() -> ModuleType:
+    """Worlds whose motion is known: see worlds.py."""
+    spec = importlib.util.spec_from_file_location("worlds", Path(__file__).with_name("worlds.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["worlds"] = module
+    spec.loader.exec_module(module)
+    return module

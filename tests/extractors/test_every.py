@@ -26,6 +26,7 @@ GOLDEN = Path(__file__).with_name("golden.json")
 TINY = "sha256:" + "ab" * 32  # stands for the drawn ONNX model, whose bytes a library may write otherwise tomorrow
 SIDE, WIDE = 32, 48
 QUICK = 'weights = "random:7"\nprecision = "float32"\nsize = 32\npicture = { fit = "short", size = 32 }\n'
+FLOW_PICTURE = f'picture = {{ fit = "height", size = {SIDE} }}'
 # name -> recipe tables: the first is the extractor as it comes, and only named; the others are run too
 SAMPLES = {
     "mean_rgb": ["", "window = { frames = 3, stride = 2 }"],
@@ -74,7 +75,19 @@ SAMPLES = {
     ],
     "log_mel": ["", 'front = "vggish"\nwindow = { frames = 39, stride = 39, fps = 40.0 }'],
     "mfcc": ["", "loudness = 0.0\nwindow = { frames = 25, stride = 5, fps = 25.0 }"],
+    "gaze": [""],
+    "gaze_heatmap": ["grid = 14\ngaze = { name = 'gaze', label = 'nearest' }"],
+    "gaze_prior": ["hand_weight = 0.5"],
     "sound": ["", "window = { frames = 1, fps = 4.0 }"],
+    "tvl1": ["", f'preset = "fast"\nstored = "int8"\n{FLOW_PICTURE}'],
+    "dis": ["", FLOW_PICTURE],
+    "farneback": ["", f"gaussian = true\n{FLOW_PICTURE}"],
+    "raft": ['weights = "random:0"', f'weights = "random:7"\nsize = "small"\niterations = 2\n{FLOW_PICTURE}'],
+    "flow_images": [""],
+    "map_images": [""],
+    "warp_flow": ['flow = { name = "dis" }'],
+    "idt": [""],
+    "motion_map": [""],
 }
 EVERY = [(name, place) for name, tables in SAMPLES.items() for place in range(len(tables))]
 LONG = [("i3d", 2)]
@@ -178,7 +191,7 @@ def test_rows_are_what_is_declared(name: str, place: int, files: dict[Weights, P
     assert set(declared) == set(whole)
     assert len(declared) > 1 or set(declared) == {"feature"}
     for array, rows in whole.items():
-        assert tuple(rows.shape) == (3, *declared[array].shape)
+        assert tuple(rows.shape) == (3, *declared[array].sized(SIDE, WIDE).shape)
         stored = declared[array].cast(rows.numpy())
         assert np.isfinite(stored).all()
         assert torch.equal(rows, again[array])

@@ -5,6 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from ego.datasets.kitchen import truth
+from ego.datasets.kitchen.film import direct
+from ego.datasets.kitchen.world import World
 from ego.errors import BadRequest, BadVideo
 from ego.extractors._base import Beside, Block
 from ego.extractors.gaze import Gaze
@@ -69,6 +72,35 @@ def test_a_lost_point_is_held_only_as_long_as_asked() -> None:
         assert held["type"].tolist() == [1, UNKNOWN, UNKNOWN, 0, 0, 1, UNKNOWN, UNKNOWN, 0, 0]
         assert held["point"][2].tolist() == held["point"][0].tolist()
         assert held["point"][3].tolist() == [0, 0]
+
+
+def test_eyes_at_rest_are_told_by_how_far_the_point_goes() -> None:
+    """40 of 1088 pixels from frame to frame, as GLC; the frame is as wide as 640 and as high as 480 here."""
+    x = np.array([0.5, 0.53, 0.53, 0.6, 0.6, 0.6, 0.6])
+    y = np.array([0.5, 0.5, 0.545, 0.545, 0.545, 0.65, 0.65])
+    kinds = np.array([3, 3, 3, 3, 0, 3, 3], np.int8)
+    reading = Reading(
+        "gaze", np.repeat(np.arange(7) / 10, 2).reshape(-1, 2), {"point": np.stack([x, y], 1), "type": kinds}
+    )
+    expected = [UNKNOWN, FIXATION, FIXATION, SACCADE, UNTRACKED, UNKNOWN, FIXATION]
+    for size in (1, 2, 7):
+        assert follow(Gaze(still=40 / 1088), reading, 7, 10, size=size)["type"].tolist() == expected
+    assert follow(Gaze(still=0.03), reading, 7, 10)["type"].tolist()[2] == SACCADE  # 0.045 of the height
+    assert follow(Gaze(), reading, 7, 10)["type"].tolist() == kinds.tolist()
+
+
+def test_the_true_gaze_of_the_kitchen_is_that_of_its_frames() -> None:
+    known = truth.known(direct(World(seed=4, seconds=10.0).order(0)))
+    seconds = np.repeat(known["seconds"][:, None], 2, 1)
+    reading = Reading("gaze", seconds, {"point": known["gaze"], "type": known["gaze_type"]})
+    count, fps = len(seconds), 1 / (seconds[1, 0] - seconds[0, 0])
+    for label in ("median", "nearest", "pairwise"):
+        rows = follow(Gaze(label=label), reading, count, fps)
+        assert np.array_equal(rows["type"], known["gaze_type"])
+        seen = np.isin(known["gaze_type"], [FIXATION, SACCADE, UNKNOWN])
+        assert seen.mean() > 0.5
+        assert np.allclose(rows["point"][seen], known["gaze"][seen], atol=1e-6)
+        assert not rows["point"][known["gaze_type"] == UNTRACKED].any()
 
 
 def test_gaze_of_another_video_is_refused() -> None:

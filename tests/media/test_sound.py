@@ -239,13 +239,32 @@ def junk(folder: Path) -> Path:
     return path
 
 
-def test_going_back_is_bounded(tmp_path: Path, ears: SoundDecoder) -> None:
-    path = readable_video(tmp_path / "a.mp4", frames=600, sound=(clicks(40, RATE, [1.0, 30.0]), RATE))
-    with ears.open(video(path), RATE, keep_seconds=5.0) as reader:
-        reader.take(30.0, RATE)
-        assert reader.take(26.0, RATE) is not None
-        with pytest.raises(RuntimeError, match="let go"):
-            reader.take(1.0, RATE)
+def test_going_back_further_than_what_is_held_gives_the_same_samples(tmp_path: Path, ears: SoundDecoder) -> None:
+    """Two who hear windows of other lengths take turns: the longer one asks for what the shorter one is done with."""
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 40 * RATE).astype(np.float32)
+    path = readable_video(tmp_path / "a.mkv", frames=600, sound=(noise, RATE))
+    with ears.open(video(path), RATE) as reader:
+        whole = reader.take(0.0, 40 * RATE)
+    assert whole is not None
+    began = 0
+    with ears.open(video(path), RATE, keep_seconds=2.0) as reader:
+        begin = reader._begin_again
+
+        def counting(first: int, count: int) -> None:
+            nonlocal began
+            began += 1
+            begin(first, count)
+
+        reader._begin_again = counting  # type: ignore[method-assign]
+        for second in range(20, 38):
+            for start, count in ((second, RATE), (second - 20, 20 * RATE)):
+                row = reader.take(float(start), count)
+                assert np.array_equal(row, whole[start * RATE : start * RATE + count])
+        assert reader.take(60.0, RATE, 40.0) is not None
+        assert np.array_equal(reader.take(30.0, RATE), whole[30 * RATE : 31 * RATE])
+    assert began == 1
+    with pytest.raises(RuntimeError, match="has been closed"):
+        reader.take(0.0, RATE)
 
 
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP])

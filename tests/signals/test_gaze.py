@@ -41,7 +41,11 @@ def test_egoexo_pixels_become_fractions(tmp_path):
     [
         (read_ego4d_gaze, "a,b\n", "a.csv, line 1: no column 'canonical_timestamp_s'"),
         (read_ego4d_gaze, EGO4D + ROW.replace("1.0,", "sure,"), "a.csv, line 2: got 'sure' as 'confidence'"),
-        (read_ego4d_gaze, EGO4D + ROW.replace("0.004056999999988875,", "nan,"), "line 2: .* 'canonical_timestamp_s'"),
+        (
+            read_ego4d_gaze,
+            EGO4D + ROW.replace("0.004056999999988875,", "nan,"),
+            "line 2: got gaze without a time",
+        ),
         (read_egoexo_gaze, "frame_num,x,y\nnan,1,1\n", "a.csv, line 2: got 'nan' as 'frame_num', expected a whole"),
         (read_egoexo_gaze, "frame_num;x;y\n1;1;1\n", "its cells look divided by ';'"),
     ],

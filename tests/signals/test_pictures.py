@@ -1,28 +1,55 @@
-"""Pictures as signals: their planes together, one size, clear words for what is none."""
+"""Pictures as signals: which frames each is of, read only when asked, known by their bytes."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from ego.errors import BadRequest
-from ego.signals.pictures import pictures_reading
+from ego.signals.pictures import FileBytes, Pace, pictures_reading
 
 
-def test_planes_are_put_side_by_side(tmp_path):
-    for name, value in (("x1", 10), ("x2", 20), ("y1", 30), ("y2", 40)):
-        Image.fromarray(np.full((3, 5), value, np.uint8)).save(tmp_path / f"{name}.png")
-    planes = [[tmp_path / f"{plane}{n}.png" for n in (1, 2)] for plane in "xy"]
-    reading = pictures_reading("flow", planes, np.array([0.0, 0.5]))
-    assert reading.arrays["picture"].shape == (2, 3, 5, 2)
-    assert reading.arrays["picture"][:, 0, 0].tolist() == [[10, 30], [20, 40]]
-    assert reading.seconds.tolist() == [[0.0, 0.0], [0.5, 0.5]]
+def written(folder: Path, numbers: dict[int, bytes]) -> dict[int, Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, data in numbers.items():
+        (folder / f"{number}.jpg").write_bytes(data)
+    return {number: folder / f"{number}.jpg" for number in numbers}
 
 
-def test_what_is_no_picture_is_refused(tmp_path):
-    (tmp_path / "a.png").write_bytes(b"nothing")
-    with pytest.raises(BadRequest, match=r"a.png cannot be read as a picture"):
-        pictures_reading("motion_maps", [[tmp_path / "a.png"]], np.zeros(1))
-    Image.new("L", (3, 3)).save(tmp_path / "b.png")
-    Image.new("L", (4, 3)).save(tmp_path / "c.png")
-    with pytest.raises(BadRequest, match="pictures of several sizes, expected one for motion_maps"):
-        pictures_reading("motion_maps", [[tmp_path / "b.png", tmp_path / "c.png"]], np.zeros(2))
+def test_an_item_lasts_from_its_first_frame_to_the_end_of_its_last(tmp_path):
+    planes = {plane: written(tmp_path / plane, {1: b"a", 2: b"b", 5: b"c"}) for plane in "xy"}
+    reading = pictures_reading("flow_images", planes, Pace(10.0, first=1))
+    assert reading.arrays["frame"].tolist() == [[0, 1], [1, 2], [4, 5]]  # 3 and 4 are missing: no item
+    assert reading.seconds == pytest.approx(np.array([[0, 0.2], [0.1, 0.3], [0.4, 0.6]]))
+    assert list(reading.encoded["x"]) == [b"a", b"b", b"c"]
+    assert reading.sources[2] == str(tmp_path / "x/5.jpg")
+
+
+def test_every_second_frame_over_three(tmp_path):
+    reading = pictures_reading("flow_images", {"x": written(tmp_path, {1: b"", 4: b""})}, Pace(60.0, 1, 2, 3))
+    assert reading.arrays["frame"].tolist() == [[0, 3], [6, 9]]
+    assert reading.seconds[1] == pytest.approx([0.1, 10 / 60])
+
+
+def test_one_plane_without_the_other_is_refused(tmp_path):
+    planes = {"x": written(tmp_path / "x", {1: b"", 2: b""}), "y": written(tmp_path / "y", {1: b""})}
+    with pytest.raises(BadRequest, match=r"x/2.jpg is plane x of picture 2, which has no plane y"):
+        pictures_reading("flow_images", planes, Pace(10.0, 1))
+
+
+def test_files_are_read_when_asked_for_and_by_whom(tmp_path):
+    files = FileBytes(tuple(written(tmp_path, {1: b"one", 2: b"two"}).values()))
+    (tmp_path / "2.jpg").write_bytes(b"changed")
+    assert (len(files), files[1], list(files[:1])) == (2, b"changed", [b"one"])
+    (tmp_path / "1.jpg").unlink()
+    with pytest.raises(BadRequest, match=r"1.jpg cannot be read: No such file"):
+        files[0]
+
+
+def test_the_digest_covers_bytes_and_times_but_no_names(tmp_path):
+    def reading(folder: str, data: bytes, rate: float = 10.0) -> str:
+        planes = {"map": written(tmp_path / folder, {1: b"first", 2: data})}
+        return pictures_reading("map_images", planes, Pace(rate, 1, reach=0)).digest
+
+    assert reading("a", b"x") == reading("b", b"x")
+    assert len({reading("a", b"x"), reading("c", b"y"), reading("d", b"x", 20.0), reading("e", b"")}) == 4

@@ -1,0 +1,168 @@
+"""Motion maps show what moves by itself: one a frame, in time, and as the truth has it."""
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ego.errors import BadRequest
+from ego.extractors._base import Beside, Rows
+from ego.extractors.idt import IDT
+from ego.extractors.motion_map import MotionMap
+from ego.sampling import Window
+
+SMALL = IDT(height=270, scales=2)
+PLAIN = MotionMap(idt=SMALL, moving_share=0.0, support=0.0)
+
+
+def lone(points: Any, first: int, worlds: ModuleType, own: float = 3.0) -> Rows:
+    """One track that begins with this frame."""
+    last = first + len(points) - 1
+    time = np.array([[first, (first + last + 1) / 2, last + 1]]) / worlds.FPS
+    arrays = {
+        "points": np.array(points, np.float32)[None],
+        "own_pixels": np.full((1, 10), own, np.float16),
+        "scale": np.zeros(1, np.int8),
+    }
+    return Rows(arrays, time, np.array([[first, last, first, last]]))
+
+
+def painted(spec: MotionMap, tracks: Rows | None, frames: int, worlds: ModuleType, size: int = 16) -> Any:
+    blank = np.zeros((frames, 1, 1, 3), np.uint8)
+    return worlds.follow(spec, worlds.blocks(blank, size, tracks), 480, 270)
+
+
+def test_what_it_needs_and_gives() -> None:
+    assert MotionMap().needs() == {"tracks": IDT()}
+    (array,) = MotionMap().rows({}).values()
+    assert (array.shape, array.dtype, array.kind, array.compress) == ((0, 0), "bool", "mask", True)
+    assert MotionMap(idt=IDT(length=15)).digest != MotionMap().digest
+
+
+@pytest.mark.parametrize("fields", [{"window": Window(fps=5.0)}, {"moving_share": 1.1}, {"radius_pixels": -1.0}])
+def test_settings_that_mean_nothing(fields: Any) -> None:
+    with pytest.raises(BadRequest, match="motion_map"):
+        MotionMap(**fields)
+
+
+def test_a_track_is_one_disc_on_each_of_its_frames(worlds: ModuleType) -> None:
+    points = [((100.5 + 3 * t) / 480, (80.5 + t) / 270) for t in range(11)]
+    rows = painted(PLAIN, lone(points, 2, worlds), 20, worlds)
+    maps = rows.arrays["feature"]
+    assert maps.shape == (20, 270, 480)
+    assert maps.dtype == bool
+    assert maps.any(axis=(1, 2)).tolist() == [2 <= t < 13 for t in range(20)]
+    y, x = np.mgrid[:270, :480]
+    for t in range(11):  # a radius of 14 at 540 is 7 at 270
+        assert np.array_equal(maps[2 + t], (x - 100 - 3 * t) ** 2 + (y - 80 - t) ** 2 <= 49)
+    start = painted(
+        MotionMap(idt=SMALL, moving_share=0.0, support=0.0, paint="start"), lone(points, 2, worlds), 20, worlds
+    )
+    assert start.arrays["feature"].any(axis=(1, 2)).nonzero()[0].tolist() == [2]
+
+
+def test_a_track_of_a_short_clip_paints_only_the_frames_there_are(worlds: ModuleType) -> None:
+    points = [(0.5, 0.5)] * 6 + [(0.9, 0.9)] * 5  # what follows the last frame is padding
+    track = lone(points, 0, worlds)
+    short = Rows(track.arrays, np.array([[0, 3, 6]]) / worlds.FPS, np.array([[0, 5, 0, 5]]))
+    maps = painted(PLAIN, short, 6, worlds).arrays["feature"]
+    assert maps.any(axis=(1, 2)).all()
+    assert not maps[:, 200:, 400:].any()
+
+
+def test_tracks_that_hardly_move_or_stand_alone_are_not_painted(worlds: ModuleType) -> None:
+    points = [(0.5, 0.5)] * 11
+    share = MotionMap(idt=SMALL, moving_share=0.5, support=0.0)
+    track = lone(points, 0, worlds)
+    track.arrays["own_pixels"][0, 4:] = 0.9
+    assert not painted(share, track, 11, worlds).arrays["feature"].any()
+    track.arrays["own_pixels"][0, 4] = 1.1
+    assert painted(share, track, 11, worlds).arrays["feature"].any()
+    assert not painted(MotionMap(idt=SMALL, moving_share=0.5), track, 11, worlds).arrays["feature"].any()
+
+
+def test_every_frame_has_its_row_in_order_and_in_time(worlds: ModuleType) -> None:
+    pictures, _ = worlds.patched(24)
+    tracks = worlds.track(SMALL, pictures)
+    spec, given = MotionMap(idt=SMALL), worlds.blocks(pictures, 4, tracks)
+    taken: list[int] = []
+
+    def hand_on() -> Any:
+        for block in given:
+            taken.append(int(block.source[-1, 0]))
+            yield block
+
+    frames: list[int] = []
+    for rows in spec.follow(hand_on(), Beside({}, 480, 270), {}, "cpu"):
+        assert rows.source[-1, 0] <= taken[-1] - 10 or taken[-1] == 23
+        frames += rows.source[:, 0].tolist()
+    assert frames == list(range(24))
+
+
+def test_a_video_without_tracks_has_empty_maps(worlds: ModuleType) -> None:
+    for frames in (3, 17):
+        maps = painted(MotionMap(idt=SMALL), None, frames, worlds).arrays["feature"]
+        assert maps.shape == (frames, 270, 480)
+        assert not maps.any()
+
+
+def test_the_moving_patch_is_covered_and_little_else(worlds: ModuleType) -> None:
+    pictures, where = worlds.patched()
+    for spec in (MotionMap(idt=IDT(height=270, scales=1), moving_share=0.0, support=0.0), MotionMap(idt=SMALL)):
+        maps = worlds.maps(spec, pictures).arrays["feature"]
+        assert worlds.recall(maps[5:21], where[5:21]) > 0.9
+        assert worlds.precision(maps[5:21], where[5:21], 15) > 0.6
+
+
+def test_blocks_change_nothing(worlds: ModuleType) -> None:
+    pictures, _ = worlds.patched(20)
+    spec = MotionMap(idt=SMALL)
+    whole, parts = (worlds.maps(spec, pictures, size).arrays["feature"] for size in (20, 3))
+    assert whole.any()
+    assert np.array_equal(whole, parts)
+
+
+def test_mirrored_tracks_paint_the_mirrored_map(worlds: ModuleType) -> None:
+    draw = np.random.default_rng(0)
+    paths = [lone(draw.uniform(0.1, 0.9, (11, 2)), 0, worlds) for _ in range(40)]
+    for track in paths:
+        mirror = lone(track.arrays["points"][0] * (-1, 1) + (1, 0), 0, worlds)
+        maps, flipped = (painted(PLAIN, one, 11, worlds).arrays["feature"] for one in (track, mirror))
+        back = flipped[:, :, ::-1]
+        near = back | np.roll(back, 1, axis=2) | np.roll(back, -1, axis=2)
+        assert not (maps & ~near).any()
+
+
+def test_a_mirrored_video_gives_the_mirrored_map(worlds: ModuleType) -> None:
+    pictures, _ = worlds.patched()
+    spec = MotionMap(idt=SMALL)
+    maps = worlds.maps(spec, pictures).arrays["feature"][5:21]
+    back = worlds.maps(spec, np.ascontiguousarray(pictures[:, :, ::-1])).arrays["feature"][5:21, :, ::-1]
+    assert (maps & back).sum() / (maps | back).sum() > 0.8
+
+
+def test_both_engines_agree(worlds: ModuleType) -> None:
+    pictures, _ = worlds.patched(22)
+    maps = {
+        engine: worlds.maps(MotionMap(idt=IDT(height=270, scales=2, engine=engine)), pictures).arrays["feature"]
+        for engine in ("dis", "farneback")
+    }
+    one, other = (maps[engine][5:-5] for engine in ("dis", "farneback"))
+    assert (one & other).sum() / (one | other).sum() > 0.7
+
+
+@pytest.mark.slow
+def test_the_kitchen_at_its_full_height(worlds: ModuleType) -> None:
+    """Hands at rest do not move, so recall is over the parts that do; they still count for precision."""
+    found = []
+    for seed, index in ((0, 0), (0, 3), (0, 4)):
+        cook = worlds.kitchen(seed, index, 6.0, (960, 540))
+        maps = worlds.maps(MotionMap(idt=IDT(scales=4)), cook.pictures).arrays["feature"]
+        inner = slice(10, -10)
+        found.append((
+            worlds.recall(maps[inner], cook.moving[inner]), worlds.precision(maps[inner], cook.mask[inner], 14)
+        ))  # fmt: skip
+    recall, precision = np.mean(found, axis=0)
+    assert recall > 0.85
+    assert precision > 0.6
