@@ -30,7 +30,7 @@ def clips(facts: dict[str, Any]) -> torch.Tensor:
     return torch.from_numpy(np.stack(drawn))
 
 
-@pytest.mark.parametrize("pin", ["t16_h112_w112", pytest.param("t16_h224_w224", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("pin", ["t16_h112_w112", "t16_h224_w224"])
 def test_published_numbers(pin: str, pins: Callable[..., Any], keep: Callable[..., Any]) -> None:
     published = pins("mfnet3d")
     kept = {f"module.{key}": x for key, x in published.state().items() if not key.endswith("num_batches_tracked")}
@@ -46,7 +46,6 @@ def test_published_numbers(pin: str, pins: Callable[..., Any], keep: Callable[..
     published.check(pin, {"pooled" if tap == "pool" else tap: x for tap, x in found.items()})
 
 
-@pytest.mark.slow
 def test_published_trunk_of_a_multitask_network(pins: Callable[..., Any], keep: Callable[..., Any]) -> None:
     published, pin = pins("mfnet3d_multitask"), "b2_t16_h224_w224"
     weights, files = keep({"state_dict": published.state()}, "multitask.pth")
