@@ -32,7 +32,10 @@ def keep(tmp_path: Path) -> Callable[[dict[str, Any], str], tuple[Weights, Files
 
     def write(state: dict[str, Any], name: str) -> tuple[Weights, Files]:
         path = tmp_path / name
-        save_file(state, path) if path.suffix == ".safetensors" else torch.save(state, path)
+        if path.suffix == ".safetensors":
+            save_file({key: x.contiguous() for key, x in state.items()}, path)
+        else:
+            torch.save(state, path)
         return identity(path), {identity(path): path}
 
     return write
