@@ -164,11 +164,34 @@ def rebuild(description: Mapping[str, Any]) -> Spec:
     return make(room, name, {key: _revive(value) for key, value in fields.items()})
 
 
+def held(hint: Any, table: Mapping[str, Any], where: str) -> type[Spec] | None:
+    """The class of the spec that a nested table stands for; None where the annotation holds none.
+
+    Plug-ins are named by their `name` in the room, plain parts by that of their class; without a name it is
+    the annotation's one plug-in or its first plain part. A name that is none of them is a BadRequest.
+    """
+    parts = [one for one in options(hint) if isinstance(one, type) and issubclass(one, Spec)]
+    if not parts:
+        return None
+    room, own = _identity(parts[0])
+    if room not in ROOMS:
+        known = {_identity(one)[1]: one for one in parts}
+        name = table.get("name", next(iter(known)))
+        if name not in known:
+            raise BadRequest(f"got {name!r} for {where}, expected one of: {', '.join(known)}")
+        return known[name]
+    if not getattr(parts[0], "__abstractmethods__", None):
+        return find(room, str(table.get("name", own)))  # the field takes one kind: no need to say which
+    if "name" not in table:
+        raise BadRequest(f"got a table without a name for {where}, expected name = one of: {', '.join(names(room))}")
+    return find(room, str(table["name"]))
+
+
 def _revive(value: Any) -> Any:
     if isinstance(value, Mapping) and set(value) == {"spec"}:
         inner = value["spec"]
         if inner.get("room") == "spec":
-            return dict(inner["fields"])
+            return {"name": inner["name"], **{key: _revive(one) for key, one in inner["fields"].items()}}
         return rebuild(inner)
     return [_revive(item) for item in value] if isinstance(value, list) else value
 
@@ -177,24 +200,10 @@ def _nested(value: Any, hint: Any, where: str) -> Any:
     """A table in a recipe becomes the spec that the field's annotation asks for."""
     if not isinstance(value, Mapping):
         return value
-    parts = [one for one in options(hint) if isinstance(one, type) and issubclass(one, Spec)]
-    if not parts:
+    part = held(hint, value, where)
+    if part is None:
         raise BadRequest(f"got a table for {where}, expected {say(hint)}")
-    room, own = _identity(parts[0])
-    table = dict(value)
-    if room in ROOMS:
-        if not getattr(parts[0], "__abstractmethods__", None):
-            table.setdefault("name", own)  # the field takes one kind: no need to say which
-        if "name" not in table:
-            raise BadRequest(
-                f"got a table without a name for {where}, expected name = one of: {', '.join(names(room))}"
-            )
-        return make(room, str(table.pop("name")), table)
-    try:
-        return parts[0](**table)
-    except TypeError as error:
-        choices = ", ".join(field.name for field in dataclasses.fields(parts[0]))
-        raise BadRequest(f"got {', '.join(map(str, table))} for {where}, expected some of: {choices}") from error
+    return from_table(part, {key: one for key, one in value.items() if key != "name"}, where)
 
 
 def _check_room(room: str) -> None:

@@ -84,7 +84,7 @@ class Sound(Spec):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.rate < 1:
-            raise BadRequest(f"got a rate of {self.rate} for sound, expected at least 1 sample a second")
+            raise BadRequest(f"got {self.rate} samples of sound a second, expected at least 1")
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Array(Spec):
     def fits(self, shape: tuple[int, ...]) -> bool:
         """Whether rows may have this shape: free sides may be anything above 0."""
         return len(shape) == len(self.shape) and all(
-            mine in (0, theirs) and theirs > 0 for mine, theirs in zip(self.shape, shape, strict=True)
+            a in (0, b) and b > 0 for a, b in zip(self.shape, shape, strict=True)
         )
 
     def sized(self, height: int, width: int) -> "Array":
@@ -210,9 +210,8 @@ class Clip:
     def __post_init__(self) -> None:
         for start, stop in self.parts:
             if not 0 <= start <= stop:
-                raise BadRequest(
-                    f"got a clip of {self.video.name} from {start:g} to {stop:g} s, expected 0 <= start <= stop"
-                )
+                where = f"from {start:g} to {stop:g} s"
+                raise BadRequest(f"got a clip of {self.video.name} {where}, expected 0 <= start <= stop")
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,9 +237,7 @@ class Reading:
         held: dict[str, Sized] = {**self.arrays, **self.encoded}
         for name, array in held.items():
             if len(array) != len(seconds):
-                raise BadRequest(
-                    f"got {len(array)} rows of {name} in a reading of {self.kind}, expected {len(seconds)}"
-                )
+                raise BadRequest(f"got {len(array)} rows of {name} in a reading of {self.kind}, not {len(seconds)}")
 
     @cached_property
     def digest(self) -> str:

@@ -13,7 +13,7 @@ def overlaps(one: Boxes, other: Boxes) -> NDArray[np.float64]:
     shared = np.clip(high - low, 0, None).prod(axis=2)
     areas = [np.clip(boxes[:, 2:4] - boxes[:, :2], 0, None).prod(axis=1) for boxes in (one, other)]
     union = areas[0][:, None] + areas[1][None] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0))
 
 
 def suppress(boxes: Boxes, scores: NDArray[np.float64], most: float) -> NDArray[np.intp]:
@@ -29,4 +29,4 @@ def suppress(boxes: Boxes, scores: NDArray[np.float64], most: float) -> NDArray[
 
 def areas(boxes: Boxes) -> NDArray[np.float64]:
     """(n,) width times height."""
-    return np.clip(boxes[:, 2:4] - boxes[:, :2], 0, None).prod(axis=1)
+    return np.asarray(np.clip(boxes[:, 2:4] - boxes[:, :2], 0, None).prod(axis=1))

@@ -13,12 +13,12 @@ class Camera(Spec):
 
     Thresholds are those of improved dense trajectories (Wang and Schmid 2013, released code), in pixels of the
     picture. `corners` are the `most_corners` strongest, at least `corner_distance` apart (`strongest`, as released),
-    or the strongest of each of about as many equal cells (`spread`), which hands that fill much of the view
-    cannot crowd. `features` adds key points matched to their nearest neighbour within `reach_pixels`; the
-    release has SURF, which is not free, and no flow this reach allows is too large for the corners.
+    or the strongest of each of about as many equal cells (`spread`), which a textured thing in front cannot crowd
+    but among which are many that flow badly. `features` adds key points matched to their nearest neighbour within
+    `reach_pixels`; the release has SURF, which is not free, and no flow this reach allows is too large for corners.
     """
 
-    corners: Literal["spread", "strongest"] = "spread"
+    corners: Literal["strongest", "spread"] = "strongest"
     most_corners: int = 1000
     corner_quality: float = 0.001
     """Share of the largest minimum eigenvalue of the picture that a corner must exceed."""

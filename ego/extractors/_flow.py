@@ -61,8 +61,8 @@ class Flow(Network):
 def flow_array(stored: Literal["float16", "int8"], bound: float, compress: bool = False) -> Array:
     """What a row of flow is, of whatever origin.
 
-    int8 is compressed, to an eighth of its bytes in half a millisecond a pair; float16 of real numbers is not, whose
-    last bits are noise (docs/performance.md).
+    int8 is compressed, to an eighth of its bytes in less than a millisecond a pair; float16 is not, unless asked: the
+    last bits of real numbers are noise (docs/performance.md).
     """
     eight = stored == "int8"
     return Array((2, 0, 0), stored, "flow", bound / 127 if eight else 1.0, compress=compress or eight)

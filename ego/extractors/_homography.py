@@ -68,18 +68,23 @@ def corners(
     camera: Camera, grey: Pixels, eigenvalues: NDArray[np.float32] | None = None, keep: Pixels | None = None
 ) -> Points:
     """(n, 2) x and y of the corners of a picture, none where `keep` is 0."""
-    if camera.corners == "strongest":
-        found = cv2.goodFeaturesToTrack(
-            grey, camera.most_corners, camera.corner_quality, camera.corner_distance, mask=keep, blockSize=3
-        )
-        return np.empty((0, 2), np.float32) if found is None else np.asarray(found[:, 0], np.float32)
-    return _spread(camera, eigen(grey) if eigenvalues is None else eigenvalues, keep)
-
-
-def _spread(camera: Camera, eigenvalues: NDArray[np.float32], keep: Pixels | None) -> Points:
+    if eigenvalues is None:
+        eigenvalues = eigen(grey)
     least = camera.corner_quality * float(eigenvalues.max(initial=0.0))
     if keep is not None:
         eigenvalues = np.where(keep > 0, eigenvalues, np.float32(0))
+    return (_spread if camera.corners == "spread" else _strongest)(camera, eigenvalues, least)
+
+
+def _strongest(camera: Camera, eigenvalues: NDArray[np.float32], least: float) -> Points:
+    side = 2 * camera.corner_distance - 1
+    highest = cv2.dilate(eigenvalues, np.ones((side, side), np.uint8))
+    y, x = np.nonzero((eigenvalues == highest) & (eigenvalues > least))
+    order = np.argsort(-eigenvalues[y, x], kind="stable")[: camera.most_corners]
+    return np.stack([x[order], y[order]], axis=1).astype(np.float32)
+
+
+def _spread(camera: Camera, eigenvalues: NDArray[np.float32], least: float) -> Points:
     height, width = eigenvalues.shape
     side = max(1, int(np.ceil(np.sqrt(width * height / camera.most_corners))))
     rows, columns = height // side, width // side

@@ -99,7 +99,7 @@ class Sort:
         self._filters.predict()
         self._streak[self._since > 0] = 0
         self._since += 1
-        self._keep(np.isfinite(self._filters.boxes).all(axis=1))
+        self._keep(np.asarray(np.isfinite(self._filters.boxes).all(axis=1)))
         detections, tracks, fresh = match(boxes, self._filters.boxes, self._iou)
         self._filters.update(tracks, boxes[detections])
         self._since[tracks] = 0
@@ -157,4 +157,6 @@ def match(boxes: Boxes, predicted: Boxes, least: float) -> tuple[NDArray[np.intp
 def measure(boxes: Boxes) -> NDArray[np.float64]:
     """(n, 4) centre x and y, area and width / height."""
     size = boxes[:, 2:4] - boxes[:, :2]
-    return np.hstack([boxes[:, :2] + size / 2, size.prod(axis=1, keepdims=True), size[:, :1] / size[:, 1:]])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shape = size[:, :1] / size[:, 1:]
+    return np.hstack([boxes[:, :2] + size / 2, size.prod(axis=1, keepdims=True), shape])

@@ -23,7 +23,8 @@ class MotionMap(Tracker):
     not with a track's scale. `paint` may be `start`: only where and when each track begins.
     """
 
-    lag_seconds: ClassVar[float | None] = 2.0
+    lag_seconds: ClassVar[float | None] = 15.0
+    """More than a track is long at any rate that shows motion."""
 
     window: Window = Window()
     idt: IDT = IDT()
@@ -38,6 +39,11 @@ class MotionMap(Tracker):
             raise BadRequest(
                 f"got motion_map.window {self.window.describe()['fields']} and another for its idt, "
                 f"{self.idt.window.describe()['fields']}; give both the same"
+            )
+        if self.window.fps is not None and self.idt.length / self.window.fps > 15.0 - 1:
+            raise BadRequest(
+                f"got window.fps = {self.window.fps:g} for motion_map, where {self.idt.length} frames last longer than "
+                "14 s; give it a higher rate"
             )
         if min(self.radius_pixels, self.support) < 0 or not 0 <= self.moving_share <= 1:
             raise BadRequest(

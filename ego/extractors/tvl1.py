@@ -27,10 +27,11 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class TVL1(Flow):
-    """TV-L1 flow; `preset` gives every constant that is not named.
+    """TV-L1 flow; `preset` gives every constant that is not named (docs/optical-flow.md has them in a table).
 
-    `quality` has the constants of Sanchez, Meinhardt and Facciolo (2013), but stops later (`epsilon` 0.005 pixels
-    for 0.01, with which slow convergence on large pictures is taken for rest). `fast` has 2 warps of 50 iterations
+    `quality` has the constants of Sanchez, Meinhardt and Facciolo (2013), `tau` 0.25, `lambda_` 0.15, `theta` 0.3,
+    5 `scales` of `zoom` 0.5, 5 `warps` of at most 300 iterations, but stops later (`epsilon` 0.005 pixels for 0.01,
+    with which slow convergence on large pictures is taken for rest). `fast` has 2 warps of 50 iterations
     whatever the picture: constant cost. `opencv` has those of OpenCV's DualTVL1.
 
     `tau`, `lambda_` (for grey values of 0 to 255) and `theta` are the method's; `scales` levels of the pyramid,

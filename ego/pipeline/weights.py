@@ -15,9 +15,8 @@ from typing import Any
 from ego.errors import BadRequest
 from ego.extractors._base import Extractor
 from ego.extractors._published import WeightFile
-from ego.fields import options
 from ego.pipeline.digests import cache_folder, file_sha256
-from ego.spec import ROOMS, Spec, Weights, find, names, weight_fields
+from ego.spec import Spec, Weights, find, held, names, weight_fields
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".pyth", ".onnx", ".tflite", ".model", ".ckpt", ".bin", ".tar")
 
@@ -195,9 +194,7 @@ def check_published(file: WeightFile, path: Path) -> None:
 def _inner(cls: type[Spec], key: str, table: Mapping[str, Any]) -> type[Spec] | None:
     """The class of the spec that a nested table stands for; None where the field holds none."""
     hint = typing.get_type_hints(cls).get(key)
-    part = next((one for one in options(hint) if isinstance(one, type) and issubclass(one, Spec)), None)
-    room = part.__module__.split(".")[1] if part is not None else ""
-    return find(room, str(table["name"])) if room in ROOMS and "name" in table else part
+    return None if hint is None else held(hint, table, key)
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from ego.extractors._base import Extractor, Network
-from ego.spec import Weights, make, names, rebuild
+from ego.spec import Weights, find, make, names, rebuild
 from ego.video import Picture, Sound
 
 GOLDEN = Path(__file__).with_name("golden.json")
@@ -53,7 +53,7 @@ SAMPLES = {
         'sees = { name = "dis", picture = { fit = "height", size = 32 } }',
     ],
     "flow_resnet": [
-        'weights = "random:0"\nsees = { name = "warp_flow", flow = { name = "tvl1" } }',
+        'weights = "random:0"\nsees = { name = "warp_flow", flow = { name = "dis" } }',
         'weights = "random:7"\nprecision = "float32"\nsize = 32\n'
         'sees = { name = "dis", picture = { fit = "short", size = 32 } }',
     ],
@@ -88,11 +88,24 @@ SAMPLES = {
     "warp_flow": ['flow = { name = "dis" }'],
     "idt": [""],
     "motion_map": [""],
+    "hands": [
+        "",
+        f'detector = {{ name = "Palms", weights = "{TINY}", tiles = 1 }}\nmin_hits = 2',
+        f'detector = {{ name = "OnnxBoxes", weights = "{TINY}", layout = "ssd", anchors = [[16, 12, 20]] }}',
+        'detector = { name = "GivenBoxes" }\ninset = 0.1',
+    ],
+    "faces": [
+        "",
+        f'detector = {{ name = "YuNet", weights = "{TINY}" }}',
+        f'detector = {{ name = "UltraFace", weights = "{TINY}" }}\nmin_hits = 1',
+    ],
+    "face_crops": ["", f'rule = "asd"\nfaces = {{ detector = {{ name = "YuNet", weights = "{TINY}" }} }}'],
 }
 EVERY = [(name, place) for name, tables in SAMPLES.items() for place in range(len(tables))]
 LONG = [("i3d", 2)]
+NETWORKS = [(name, place) for name, place in EVERY if issubclass(find("extractors", name), Network)]
 NAMED = [("slowfast", 2)]
-RUN = [(name, place) for name, place in EVERY if (place > 0 or name == "mean_rgb") and (name, place) not in NAMED]
+RUN = [one for one in NETWORKS if (one[1] > 0 or one[0] == "mean_rgb") and one not in NAMED]
 MARKED = [pytest.param(*one, marks=pytest.mark.slow) if one in LONG else one for one in RUN]
 
 

@@ -85,15 +85,18 @@ def test_corners_are_spread_and_never_under_a_mask(worlds: ModuleType) -> None:
     (picture,) = grey(worlds.shifted(1, (0, 0), 270, 480))
     keep = outside(np.array([[0.25, 0.5, 0.75, 1.2]], np.float32), np.array([True]), 270, 480)
     side = int(np.ceil(np.sqrt(270 * 480 / 1000)))
-    for camera in (Camera(), Camera(corners="strongest")):
+    for camera in (Camera(corners="spread"), Camera()):
         points = corners(camera, picture, keep=keep).astype(int)
         assert 300 < len(points) <= 1000
         assert (keep[points[:, 1], points[:, 0]] > 0).all()
-        if camera.corners == "spread":
+        if camera.corners == "strongest":
+            apart = np.abs(points[:, None] - points).max(axis=2) + 99 * np.eye(len(points))
+            assert apart.min() >= 3
+        else:
             cells = points // side
             assert len(np.unique(cells, axis=0)) == len(cells)
     flat = np.full((100, 100), 77, np.uint8)
-    assert len(corners(Camera(), flat)) == len(corners(Camera(corners="strongest"), flat)) == 0
+    assert len(corners(Camera(), flat)) == len(corners(Camera(corners="spread"), flat)) == 0
     assert eigen(flat).max() == 0
 
 
