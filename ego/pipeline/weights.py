@@ -18,7 +18,7 @@ from ego.extractors._published import WeightFile
 from ego.pipeline.digests import cache_folder, file_sha256
 from ego.spec import Spec, Weights, find, held, names, weight_fields
 
-SUFFIXES = (".safetensors", ".pt", ".pth", ".onnx", ".tflite", ".model", ".ckpt", ".bin", ".tar")
+SUFFIXES = (".safetensors", ".pt", ".pth", ".pyth", ".onnx", ".tflite", ".model", ".ckpt", ".bin", ".tar")
 
 
 @dataclass(frozen=True)
