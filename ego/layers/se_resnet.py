@@ -16,7 +16,10 @@ class Excitation(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.fc = nn.Sequential(
-            nn.Linear(channels, channels // REDUCTION), nn.ReLU(), nn.Linear(channels // REDUCTION, channels), nn.Sigmoid()
+            nn.Linear(channels, channels // REDUCTION),
+            nn.ReLU(),
+            nn.Linear(channels // REDUCTION, channels),
+            nn.Sigmoid(),
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -76,8 +79,8 @@ class SpeechEncoder(nn.Module):
     """The talking-to-me baseline's audio encoder, an SE-ResNet-18: (B, steps, 64) log-mel spectra -> (B, 512).
 
     Each band of each recording is normalised over time; the 2048 channels are pooled by attentive statistics, a mean
-    and a deviation over time under a softmax of their own (Okabe et al. 2018). Source: EGO4D social-interactions, branch
-    ttm.
+    and a deviation over time under a softmax of their own (Okabe et al. 2018). Source: EGO4D social-interactions,
+    branch ttm.
     """
 
     def __init__(self) -> None:

@@ -12,11 +12,11 @@ from torch import nn
 from ego.layers.se_resnet import CepstraEncoder
 
 MEAN, STD = 0.4161, 0.1688
-EDGE = {"eps": 0.001, "momentum": 0.01}
+EPSILON, MOMENTUM = 0.001, 0.01
 
 
 class Speaking(NamedTuple):
-    """What is known of each frame: `feature` (B, T, C), `logits` (B, T, 2) silent and speaking, and each sense's own."""
+    """What is known of each frame: `feature` (B, T, C), `logits` (B, T, 2), silent and speaking, and each sense's own."""
 
     feature: torch.Tensor
     logits: torch.Tensor
@@ -51,14 +51,14 @@ class PairedBlock(nn.Module):
     def __init__(self, channels: int, width: int, stride: int) -> None:
         super().__init__()
         self.conv1a = nn.Conv2d(channels, width, 3, stride, 1, bias=False)
-        self.bn1a = nn.BatchNorm2d(width, **EDGE)
+        self.bn1a = nn.BatchNorm2d(width, EPSILON, MOMENTUM)
         self.conv2a = nn.Conv2d(width, width, 3, 1, 1, bias=False)
         self.downsample = nn.Conv2d(channels, width, 1, stride, bias=False)
-        self.outbna = nn.BatchNorm2d(width, **EDGE)
+        self.outbna = nn.BatchNorm2d(width, EPSILON, MOMENTUM)
         self.conv1b = nn.Conv2d(width, width, 3, 1, 1, bias=False)
-        self.bn1b = nn.BatchNorm2d(width, **EDGE)
+        self.bn1b = nn.BatchNorm2d(width, EPSILON, MOMENTUM)
         self.conv2b = nn.Conv2d(width, width, 3, 1, 1, bias=False)
-        self.outbnb = nn.BatchNorm2d(width, **EDGE)
+        self.outbnb = nn.BatchNorm2d(width, EPSILON, MOMENTUM)
         self._same = stride == 1
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -81,7 +81,8 @@ class FaceResNet(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The mean over the 4 x 4 cells of the last map."""
-        return self.layer4(self.layer3(self.layer2(self.layer1(x)))).mean(dim=(2, 3))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return x.mean(dim=(2, 3))
 
 
 class VisualFrontend(nn.Module):
@@ -91,7 +92,7 @@ class VisualFrontend(nn.Module):
         super().__init__()
         self.frontend3D = nn.Sequential(
             nn.Conv3d(1, 64, (5, 7, 7), (1, 2, 2), (2, 3, 3), bias=False),
-            nn.BatchNorm3d(64, **EDGE),
+            nn.BatchNorm3d(64, EPSILON, MOMENTUM),
             nn.ReLU(),
             nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
         )
@@ -115,8 +116,9 @@ class GlobalNorm(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The same shape."""
         mean = x.mean(dim=(1, 2), keepdim=True)
-        variance = (x - mean).square().mean(dim=(1, 2), keepdim=True)
-        return self.gamma * (x - mean) / (variance + 1e-8).sqrt() + self.beta
+        variance: torch.Tensor = (x - mean).square().mean(dim=(1, 2), keepdim=True)
+        out: torch.Tensor = self.gamma * (x - mean) / (variance + 1e-8).sqrt() + self.beta
+        return out
 
 
 class DepthwiseBlock(nn.Module):
@@ -152,7 +154,7 @@ class Convolutions(nn.Module):
 
 
 class Attention(nn.Module):
-    """One transformer layer whose queries come from another stream; (B, T, width) and (B, T, width) -> (B, T, width)."""
+    """A transformer layer whose queries come from another stream; twice (B, T, width) -> (B, T, width)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
