@@ -113,7 +113,7 @@ class ListeningFaceNetwork(FaceNetwork):
     ) -> "tuple[Tensor, Tensor]":
         """Features (ticks, width) and logits (ticks, 2) of a piece.
 
-        `seen` is (ticks, ...), the last that was seen where the face is not `there`; `sound` is (1, samples) in [-1, 1].
+        `seen` is (ticks, ...), the last seen where the face is not `there`; `sound` is (1, samples) in [-1, 1].
         """
 
 

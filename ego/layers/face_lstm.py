@@ -38,8 +38,8 @@ class FaceTrunk(nn.Module):
     def pooled(self, faces: torch.Tensor) -> torch.Tensor:
         """(B, 512), the mean over the last map."""
         x = self.maxpool(torch.relu(self.bn1(self.conv1(faces))))
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
-        return x.mean(dim=(2, 3))
+        out: torch.Tensor = self.layer4(self.layer3(self.layer2(self.layer1(x)))).mean(dim=(2, 3))
+        return out
 
 
 def _lstm() -> nn.LSTM:

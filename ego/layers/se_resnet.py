@@ -71,8 +71,8 @@ class CepstraEncoder(nn.Module):
     def forward(self, cepstra: torch.Tensor) -> torch.Tensor:
         """One vector a frame of the video."""
         x = torch.relu(self.bn1(self.conv1(cepstra.transpose(1, 2)[:, None])))
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
-        return x.mean(dim=2).transpose(1, 2)
+        out: torch.Tensor = self.layer4(self.layer3(self.layer2(self.layer1(x)))).mean(dim=2)
+        return out.transpose(1, 2)
 
 
 class SpeechEncoder(nn.Module):

@@ -16,7 +16,7 @@ EPSILON, MOMENTUM = 0.001, 0.01
 
 
 class Speaking(NamedTuple):
-    """What is known of each frame: `feature` (B, T, C), `logits` (B, T, 2), silent and speaking, and each sense's own."""
+    """What is known of each frame: `feature` (B, T, C), `logits` (B, T, 2) of silent and speaking, and each sense's."""
 
     feature: torch.Tensor
     logits: torch.Tensor
@@ -137,7 +137,8 @@ class DepthwiseBlock(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The same shape."""
-        return x + self.net(x)
+        change: torch.Tensor = self.net(x)
+        return x + change
 
 
 class Convolutions(nn.Module):
