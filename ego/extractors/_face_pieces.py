@@ -17,6 +17,8 @@ from ego.extractors._listening import RATE
 
 WAITING_FRAMES = 40
 """How many frames may pass before a face is shown: those that smooth its window come after it."""
+SLACK = 1e-6
+"""Where a tick falls on the border of two frames, noise in their times must not choose."""
 
 Numbers = NDArray[Any]
 
@@ -56,11 +58,11 @@ class Piece:
     def ticks(self, fps: float) -> tuple[Numbers, NDArray[np.bool_], Numbers]:
         """By tick: which row is or was last on display, and whether it still is; and by row: the tick in its middle."""
         starts, centres, stops = np.array([row.time for row in self.rows]).T
-        count = max(1, round((self.stop - self.start) * fps))
-        middles = self.start + (np.arange(count) + 0.5) / fps
+        count = max(1, int((self.stop - self.start) * fps + 0.5 + SLACK))
+        middles = self.start + (np.arange(count) + 0.5) / fps + SLACK
         shown = np.maximum(np.searchsorted(starts, middles, side="right") - 1, 0)
-        tick = np.floor((centres - self.start) * fps).astype(int)
-        return shown, middles <= stops[shown] + 1e-6, np.clip(tick, 0, count - 1)
+        tick = np.floor((centres - self.start) * fps + SLACK).astype(int)
+        return shown, middles <= stops[shown] + 2 * SLACK, np.clip(tick, 0, count - 1)
 
 
 class Ear:

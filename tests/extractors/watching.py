@@ -78,8 +78,9 @@ def followed(spec: Tracker, blocks: Iterator[Block], files: Any) -> Rows:
     found = list(spec.follow(blocks, Beside({}, 64, 48), files, "cpu"))
     declared = spec.rows(files)
     assert all(set(one.arrays) == set(declared) for one in found)
-    whole = Rows({name: np.concatenate([one.arrays[name] for one in found]) for name in declared},
-                 np.concatenate([one.time for one in found]), np.concatenate([one.source for one in found]))  # fmt: skip
+    arrays = {name: np.concatenate([one.arrays[name] for one in found]) for name in declared}
+    times, sources = np.concatenate([one.time for one in found]), np.concatenate([one.source for one in found])
+    whole = Rows(arrays, times, sources)
     assert {name: array.shape[1:] for name, array in whole.arrays.items()} == {
         name: array.shape for name, array in declared.items()
     }
