@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from ego.extractors._backbone import Precision
 from ego.extractors._base import Block, Rows
 from ego.extractors._face_cuts import lam
 from ego.layers.face_lstm import AROUND, LookingAtMe
@@ -21,7 +22,15 @@ BATCH = 32
 Numbers = NDArray[Any]
 
 
-def features(trunk: nn.Module, crops: NDArray[np.generic], device: str) -> NDArray[np.float32]:
+def embedded(trunk: nn.Module, faces: torch.Tensor, precision: Precision) -> torch.Tensor:
+    """(n, 256) float32 of normalised faces (n, 3, H, W), the convolutions in this precision."""
+    dtype = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(precision)
+    with torch.autocast(faces.device.type, dtype=dtype, enabled=dtype is not None):
+        found: torch.Tensor = trunk(faces)
+    return found.float()
+
+
+def features(trunk: nn.Module, crops: NDArray[np.generic], device: str, precision: Precision) -> NDArray[np.float32]:
     """(n, 256) of crops (n, 224, 224, 3) uint8."""
     mean, std = torch.tensor(MEAN, device=device), torch.tensor(STD, device=device)
     found = [np.zeros((0, 256), np.float32)]
@@ -29,7 +38,7 @@ def features(trunk: nn.Module, crops: NDArray[np.generic], device: str) -> NDArr
         pictures = torch.from_numpy(np.ascontiguousarray(crops[first : first + BATCH])).to(device)
         with torch.inference_mode():
             x = ((pictures.float() / 255 - mean) / std).permute(0, 3, 1, 2)
-            found.append(trunk(x).float().cpu().numpy())
+            found.append(embedded(trunk, x, precision).cpu().numpy())
     return np.concatenate(found)
 
 
@@ -42,12 +51,12 @@ class Waiting:
     faces: dict[int, Numbers] = field(default_factory=dict)
 
 
-def looking(blocks: Iterator[Block], network: nn.Module, device: str) -> Iterator[Rows]:
+def looking(blocks: Iterator[Block], network: nn.Module, device: str, precision: Precision) -> Iterator[Rows]:
     """LAM's rows: every frame is given once the three after it, or the end, have come."""
     assert isinstance(network, LookingAtMe)
     nobody = [Waiting(np.empty(3), np.empty(4))] * AROUND
     around = deque(nobody, maxlen=2 * AROUND + 1)
-    for frames in chain(_followed(blocks, network, device), [nobody]):
+    for frames in chain(_followed(blocks, network, device, precision), [nobody]):
         windows = []
         for frame in frames:
             around.append(frame)
@@ -56,11 +65,13 @@ def looking(blocks: Iterator[Block], network: nn.Module, device: str) -> Iterato
         yield from _judged(network, windows, device)
 
 
-def _followed(blocks: Iterator[Block], network: LookingAtMe, device: str) -> Iterator[list[Waiting]]:
+def _followed(
+    blocks: Iterator[Block], network: LookingAtMe, device: str, precision: Precision
+) -> Iterator[list[Waiting]]:
     for block in blocks:
         held = block.held["faces"]
         (rows,) = lam(iter([block]))
-        found = features(network.base_model, rows.arrays["feature"], device)
+        found = features(network.base_model, rows.arrays["feature"], device, precision)
         frames = [Waiting(time, source) for time, source in zip(block.time, block.source, strict=True)]
         places = np.searchsorted(block.time[:, 0], held.time[:, 0])
         for place, track, feature in zip(places, rows.arrays["track"], found, strict=True):

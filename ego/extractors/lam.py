@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from ego.extractors._backbone import Precision
 from ego.extractors._base import Beside, Block, Files, Rows
 from ego.extractors._face_network import FaceNetwork
 
@@ -17,10 +18,12 @@ class LAM(FaceNetwork):
 
     `logits` and `score` judge the face in the middle of seven frames. Where it is away in some, those that are there
     are moved together, the first is repeated before them and the last after them, as the baseline pads. Trained on
-    30 frames a second.
+    30 frames a second. `precision` is that of the convolutions.
     """
 
     width: ClassVar[int] = 256
+
+    precision: Precision = "bfloat16"
 
     def network(self, files: Files) -> "nn.Module":
         """ResNet-18 and LSTM."""
@@ -33,4 +36,4 @@ class LAM(FaceNetwork):
         """Rows in the order of the frames, three frames late."""
         from ego.extractors._looking import looking
 
-        return looking(blocks, self.network(files).to(device), device)
+        return looking(blocks, self.network(files).to(device), device, self.precision)

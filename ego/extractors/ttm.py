@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ego.extractors._backbone import Precision
 from ego.extractors._base import Block, Files, Rows
 from ego.extractors._face_network import ListeningFaceNetwork
 
@@ -23,6 +24,7 @@ class TTM(ListeningFaceNetwork):
 
     `logits` and `score` are of the whole piece, the same in all its rows. A tick without the face is black
     (0 after normalisation). The defaults are the baseline's: 30 frames a second, pieces of 150, sound scaled to 0.1.
+    `precision` is that of the convolutions over faces.
     """
 
     width: ClassVar[int] = 256
@@ -30,6 +32,7 @@ class TTM(ListeningFaceNetwork):
     fps: float = 30.0
     piece_seconds: float = 5.0
     loudness: float = 0.1
+    precision: Precision = "bfloat16"
 
     def network(self, files: Files) -> "nn.Module":
         """ResNet-18 with LSTM, and SE-ResNet; the filters of the sound that some files hold are computed instead."""
@@ -44,7 +47,7 @@ class TTM(ListeningFaceNetwork):
         from ego.extractors._looking import features
 
         for rows in lam(blocks):
-            found = features(network.get_submodule("video_encoder"), rows.arrays["feature"], device)
+            found = features(network.get_submodule("video_encoder"), rows.arrays["feature"], device, self.precision)
             yield Rows({**rows.arrays, "feature": found}, rows.time, rows.source)
 
     def judge(
@@ -53,13 +56,14 @@ class TTM(ListeningFaceNetwork):
         """The features as they are, and one judgement for all."""
         import torch
 
+        from ego.extractors._looking import embedded
         from ego.layers.audio_frontend import LogMel, scaled_to
         from ego.layers.face_lstm import TalkingToMe
 
         assert isinstance(network, TalkingToMe)
         away = torch.from_numpy(~there).to(seen.device)
         if away.any():
-            black = network.video_encoder(seen.new_zeros(1, 3, 224, 224))[0]
+            black = embedded(network.video_encoder, seen.new_zeros(1, 3, 224, 224), self.precision)[0]
             seen = torch.where(away[:, None], black, seen)
         spectra = LogMel().to(seen.device)(scaled_to(sound, self.loudness) if self.loudness else sound)
         return seen, network.judge(seen[None], spectra).expand(len(seen), 2)

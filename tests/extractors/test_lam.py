@@ -61,7 +61,7 @@ def test_each_face_is_judged_among_its_own_seven_frames(each: int, watching: Mod
 
 
 def test_a_feature_is_that_of_the_crop_alone(watching: ModuleType) -> None:
-    spec = LAM(weights=RANDOM)
+    spec = LAM(weights=RANDOM, precision="float32")
     pictures = watching.pixels(6, 2, 224, 224, 3).numpy()
     found = watching.followed(spec, watching.shown(pictures, [(1, 0, [0, 0, 1, 1])]), {})
     network = spec.network({})
@@ -69,6 +69,18 @@ def test_a_feature_is_that_of_the_crop_alone(watching: ModuleType) -> None:
         alone = network.base_model(watching.imagenet(torch.from_numpy(pictures[1:])[None])[0])
     np.testing.assert_allclose(found.arrays["feature"], alone, rtol=1e-4, atol=1e-4)
     assert found.time.tolist() == [[0.04, 0.06, 0.08]]
+
+
+def test_lower_precision_stays_within_the_tolerance(watching: ModuleType) -> None:
+    pictures = watching.pixels(8, 4, 24, 24, 3).numpy()
+    faces = [(frame, 0, [0, 0, 1, 1]) for frame in range(4)]
+    exact, rough = (
+        watching.followed(LAM(weights=RANDOM, precision=one), watching.shown(pictures, faces), {})
+        for one in ("float32", "bfloat16")
+    )
+    for name in ("feature", "score"):
+        apart = np.linalg.norm(exact.arrays[name] - rough.arrays[name]) / np.linalg.norm(exact.arrays[name])
+        assert 0 < apart < LAM(weights=RANDOM).tolerance
 
 
 def test_no_face_no_row(watching: ModuleType) -> None:

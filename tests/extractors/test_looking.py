@@ -32,8 +32,8 @@ def test_features_of_many_faces_come_in_batches() -> None:
             sizes.append(len(faces))
             return faces.mean(dim=(2, 3)).repeat(1, 86)[:, :256]
 
-    found = features(Mean(), crops, "cpu")
+    found = features(Mean(), crops, "cpu", "float32")
     assert sizes == [BATCH, 3]
     expected = (crops / 255.0).mean(axis=(1, 2))
     np.testing.assert_allclose(found[:, 0], (expected[:, 0] - 0.485) / 0.229, rtol=1e-4, atol=1e-5)
-    assert features(Mean(), crops[:0], "cpu").shape == (0, 256)
+    assert features(Mean(), crops[:0], "cpu", "float32").shape == (0, 256)

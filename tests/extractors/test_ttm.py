@@ -50,7 +50,7 @@ def test_published_numbers(pins: Callable[..., Any], keep: Callable[..., Any], w
 
 
 def test_a_piece_is_judged_with_its_own_sound(watching: ModuleType) -> None:
-    spec = TTM(weights=RANDOM, fps=25.0, piece_seconds=0.2)
+    spec = TTM(weights=RANDOM, precision="float32", fps=25.0, piece_seconds=0.2)
     pictures = watching.pixels(5, 9, 48, 64, 3).numpy()
     sound = wave(3, 16000 * 9 // 25 + 40).numpy()
     box = [0.25, 0.25, 0.75, 0.75]
