@@ -22,9 +22,9 @@ def _without_front_end(found: dict[str, Any]) -> dict[str, Any]:
 class TTM(ListeningFaceNetwork):
     """`feature` is that of the frame's face alone, 256 wide, before the LSTM: the token of EgoT2's TTM model.
 
-    `logits` and `score` are of the whole piece, the same in all its rows. A tick without the face is black
-    (0 after normalisation). The defaults are the baseline's: 30 frames a second, pieces of 150, sound scaled to 0.1.
-    `precision` is that of the convolutions over faces.
+    `logits` and `score` are of the whole piece, the same in all its rows. A tick without the face is black, and the
+    sound ends where the last tick begins, as in the baseline. The defaults are the baseline's: 30 frames a second,
+    pieces of 150, sound scaled to 0.1. `precision` is that of the convolutions over faces.
     """
 
     width: ClassVar[int] = 256
@@ -41,6 +41,10 @@ class TTM(ListeningFaceNetwork):
 
         return load(lambda found: TalkingToMe(), self.weights, files, rename=_without_front_end)
 
+    def samples(self, ticks: int) -> int:
+        """One tick's less than are seen, but not nothing."""
+        return super().samples(max(ticks - 1, 1))
+
     def seen(self, network: "nn.Module", blocks: Iterator[Block], device: str) -> Iterator[Rows]:
         """(256,) a face, so that no pictures wait."""
         from ego.extractors._face_cuts import lam
@@ -54,16 +58,17 @@ class TTM(ListeningFaceNetwork):
         self, network: "nn.Module", seen: "Tensor", there: "NDArray[np.bool_]", sound: "Tensor"
     ) -> "tuple[Tensor, Tensor]":
         """The features as they are, and one judgement for all."""
+        import numpy as np
         import torch
 
-        from ego.extractors._looking import embedded
+        from ego.extractors._looking import features
         from ego.layers.audio_frontend import LogMel, scaled_to
         from ego.layers.face_lstm import TalkingToMe
 
         assert isinstance(network, TalkingToMe)
-        away = torch.from_numpy(~there).to(seen.device)
-        if away.any():
-            black = embedded(network.video_encoder, seen.new_zeros(1, 3, 224, 224), self.precision)[0]
-            seen = torch.where(away[:, None], black, seen)
+        if not there.all():
+            nobody = np.zeros((1, 224, 224, 3), np.uint8)
+            black = torch.from_numpy(features(network.video_encoder, nobody, str(seen.device), self.precision))
+            seen = torch.where(torch.from_numpy(there).to(seen.device)[:, None], seen, black.to(seen.device))
         spectra = LogMel().to(seen.device)(scaled_to(sound, self.loudness) if self.loudness else sound)
         return seen, network.judge(seen[None], spectra).expand(len(seen), 2)
