@@ -26,6 +26,11 @@ GOLDEN = Path(__file__).with_name("golden.json")
 TINY = "sha256:" + "ab" * 32  # stands for the drawn ONNX model, whose bytes a library may write otherwise tomorrow
 SIDE, WIDE = 32, 48
 FLOW_PICTURE = f'picture = {{ fit = "height", size = {SIDE} }}'
+VIT = (
+    '{"model_type": "vit", "image_size": 32, "patch_size": 16, "hidden_size": 32, "num_hidden_layers": 2, '
+    '"num_attention_heads": 2, "intermediate_size": 64}'
+)
+VIDEOMAE = VIT[:-1].replace('"vit"', '"videomae"') + ', "num_frames": 4, "tubelet_size": 2}'
 # name -> recipe tables: the first is the extractor as it comes, and only named; the others are run too
 SAMPLES = {
     "mean_rgb": ["", "window = { frames = 3, stride = 2 }"],
@@ -75,6 +80,13 @@ SAMPLES = {
     ],
     "face_crops": ["", f'rule = "asd"\nfaces = {{ detector = {{ name = "YuNet", weights = "{TINY}" }} }}'],
 }
+SAMPLES["hf"] = [
+    f"weights = 'random:0'\nconfig = '{VIT}'\nsize = 32\noutput = 'cls'",
+    f"weights = 'random:7'\nprecision = 'float32'\nconfig = '{VIT}'\nsize = 32\noutput = 'cls'\n"
+    "picture = { fit = 'short', size = 32 }\nmean = [0.5, 0.5, 0.5]\nstd = [0.5, 0.5, 0.5]",
+    f"weights = 'random:7'\nprecision = 'float32'\nconfig = '{VIDEOMAE}'\nsize = 32\noutput = 'grid'\n"
+    "window = { frames = 4 }\npicture = { fit = 'squash', size = 36 }\nstd = [0.3, 0.3, 0.3]",
+]
 EVERY = [(name, place) for name, tables in SAMPLES.items() for place in range(len(tables))]
 LONG = [("i3d", 2)]
 NETWORKS = [(name, place) for name, place in EVERY if issubclass(find("extractors", name), Network)]
