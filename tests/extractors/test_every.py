@@ -26,6 +26,7 @@ GOLDEN = Path(__file__).with_name("golden.json")
 TINY = "sha256:" + "ab" * 32  # stands for the drawn ONNX model, whose bytes a library may write otherwise tomorrow
 SIDE, WIDE = 32, 48
 FLOW_PICTURE = f'picture = {{ fit = "height", size = {SIDE} }}'
+SCRIPT = "sha256:" + "cd" * 32  # and this one for the drawn TorchScript model
 VIT = (
     '{"model_type": "vit", "image_size": 32, "patch_size": 16, "hidden_size": 32, "num_hidden_layers": 2, '
     '"num_attention_heads": 2, "intermediate_size": 64}'
@@ -87,6 +88,13 @@ SAMPLES["hf"] = [
     f"weights = 'random:7'\nprecision = 'float32'\nconfig = '{VIDEOMAE}'\nsize = 32\noutput = 'grid'\n"
     "window = { frames = 4 }\npicture = { fit = 'squash', size = 36 }\nstd = [0.3, 0.3, 0.3]",
 ]
+SAMPLES["torch_model"] = [
+    f"weights = '{SCRIPT}'",
+    f"weights = '{SCRIPT}'\nsize = 24\noutput = 'map'\npicture = {{ fit = 'short', size = 28 }}\ncolours = 'bgr'",
+    f"weights = '{SCRIPT}'\nsize = 24\noutput = 'pool'\npicture = {{ fit = 'squash', size = 24 }}\nstd = [0.5, 0.5, 0.5]",
+]
+POOL = "factory = 'torch.nn:AdaptiveAvgPool2d'\nrevision = '2'\noptions = '{\"output_size\": 2}'"
+SAMPLES["python_model"] = [POOL, f"{POOL}\nsize = 24\npicture = {{ fit = 'short', size = 28 }}\nmean = [0.5, 0.4, 0.3]"]
 EVERY = [(name, place) for name, tables in SAMPLES.items() for place in range(len(tables))]
 LONG = [("i3d", 2)]
 NETWORKS = [(name, place) for name, place in EVERY if issubclass(find("extractors", name), Network)]
@@ -101,8 +109,8 @@ def spec_of(name: str, place: int) -> Extractor:
 
 
 @pytest.fixture
-def files(tiny_onnx: Path) -> dict[Weights, Path]:
-    return {Weights(TINY): tiny_onnx}
+def files(tiny_onnx: Path, tiny_script: Path) -> dict[Weights, Path]:
+    return {Weights(TINY): tiny_onnx, Weights(SCRIPT): tiny_script}
 
 
 def windows(spec: Network, count: int) -> dict[str, torch.Tensor]:
