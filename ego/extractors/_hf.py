@@ -134,8 +134,8 @@ class Seen(nn.Module):
         first = tokens.shape[1] - moments * side * side
         before, patches = tokens[:, :first], tokens[:, first:]
         if self._type in FRAMES_LAST:
-            return before, patches.unflatten(1, (side, side, moments)).permute(0, 4, 3, 1, 2)
-        return before, patches.unflatten(1, (moments, side, side)).permute(0, 4, 1, 2, 3)
+            return before, patches.reshape(len(patches), side, side, moments, -1).permute(0, 4, 3, 1, 2)
+        return before, patches.reshape(len(patches), moments, side, side, -1).permute(0, 4, 1, 2, 3)
 
     def _grid(self, tokens: int) -> tuple[int, int]:
         """(moments, cells a side) of the patches; a network that narrows from stage to stage tells by its tokens."""

@@ -27,7 +27,7 @@ class Exported(nn.Module):
         """What the network gives."""
         if not self._alone or len(x) == 1:
             return self.graph(x)
-        return tree_map(lambda *rows: torch.cat(rows), *(self.graph(one) for one in x.split(1)))
+        return tree_map(lambda *rows: torch.cat(rows), *(self.graph(one[None]) for one in x))
 
     def train(self, mode: bool = True) -> "Exported":
         """Itself, unchanged: it cannot be trained."""
@@ -42,7 +42,8 @@ def load(path: Path) -> nn.Module:
             warnings.simplefilter("ignore")  # that TorchScript is no longer developed; its files still open
             if kind == "script":
                 # TorchScript's reader makes tensors and TorchScript's own types, never a Python object
-                return torch.jit.load(str(path), map_location="cpu").eval()
+                script: nn.Module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
+                return script.eval()
             program = torch.export.load(vetted(path))
             return Exported(program.module(), _batch(program, path.name))
     except (RuntimeError, ValueError, KeyError, AssertionError, TypeError, AttributeError, zipfile.BadZipFile) as error:
@@ -50,7 +51,8 @@ def load(path: Path) -> nn.Module:
             raise
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise BadRequest(
-            f"{path.name} cannot be opened by torch {torch.__version__} ({first[:160]}); write it again with this version"
+            f"{path.name} cannot be opened by torch {torch.__version__} ({first[:160]}); write it again with this "
+            "version"
         ) from error
 
 

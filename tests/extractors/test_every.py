@@ -91,7 +91,8 @@ SAMPLES["hf"] = [
 SAMPLES["torch_model"] = [
     f"weights = '{SCRIPT}'",
     f"weights = '{SCRIPT}'\nsize = 24\noutput = 'map'\npicture = {{ fit = 'short', size = 28 }}\ncolours = 'bgr'",
-    f"weights = '{SCRIPT}'\nsize = 24\noutput = 'pool'\npicture = {{ fit = 'squash', size = 24 }}\nstd = [0.5, 0.5, 0.5]",
+    f"weights = '{SCRIPT}'\nsize = 24\noutput = 'pool'\npicture = {{ fit = 'squash', size = 24 }}\n"
+    "std = [0.5, 0.5, 0.5]",
 ]
 POOL = "factory = 'torch.nn:AdaptiveAvgPool2d'\nrevision = '2'\noptions = '{\"output_size\": 2}'"
 SAMPLES["python_model"] = [POOL, f"{POOL}\nsize = 24\npicture = {{ fit = 'short', size = 28 }}\nmean = [0.5, 0.4, 0.3]"]
