@@ -1,12 +1,13 @@
 """Hands of each detector on frames marked by hand and on drawn cooks, and what a frame costs.
 
-    python benchmarks/hands.py [--detectors skin,palms,...] [--videos 10] [--seconds 10] [--gtea] [--kitchen]
+    python benchmarks/hands.py [--detectors skin,palms,...] [--videos 10] [--seconds 10] [--gtea] [--kitchen] [--faces]
 
 A hand counts as found where a box's centre lies within 0.1 of the frame's width of its own; `sides` is how
 many of those found are in the right slot; `precision` how many boxes lie so near a hand. Marked: the 100
 frames of `tests/extractors/gtea_hands.csv`. Drawn: test videos of the kitchen (skin, sleeves, lights and
 rooms seen in no other), hands with at least 4 of 8 points in sight. Milliseconds are wall time of one
-thread, decoding left out.
+thread, decoding left out. Faces: every ninth frame of drawn videos with people, faces that the frame's top
+does not cut, found where a box overlaps by 0.4.
 """
 
 import argparse
@@ -24,6 +25,8 @@ from numpy.typing import NDArray
 from ego.datasets.kitchen.crew import draw_all
 from ego.datasets.kitchen.world import World, begin
 from ego.extractors._base import Beside, Block
+from ego.extractors._boxes import overlaps
+from ego.extractors._face_detectors import UltraFace, YuNet
 from ego.extractors._palms import Palms
 from ego.extractors._skin import SkinAndMotion
 from ego.extractors.hands import Hands
@@ -153,6 +156,34 @@ def compare(name: str, hands: Hands, videos: list[Video], truth: Truth, decoder:
     )
 
 
+def faces(data: Path, folder: Path, decoder: Decoder) -> None:
+    """Prints how many of the drawn people's faces each detector finds."""
+    path = data / "weights" / "yunet" / "yunet_n_dynamic.onnx"
+    other = data / "weights" / "ultraface" / "version-RFB-320.onnx"
+    for detector in (YuNet(weights=weights(path)), UltraFace(weights=weights(other))):
+        find, picture, hits, count, given, good, spent = detector.start(FILES), detector.picture(), 0, 0, 0, 0, 0.0
+        for video in scan(find_videos([str(folder / "videos")]), decoder):
+            assert isinstance(video, Video)
+            with np.load(folder / "truth" / f"{Path(video.name).stem}.npz") as truth:
+                true = truth["face_boxes"] / np.tile(truth["size"], 2)
+            whole = np.isfinite(true).all(axis=2) & (np.nan_to_num(true[..., 1]) > 0.02)
+            for frame in decoder.frames(video, [Look(picture, Hands().window)]):
+                if frame.index % 9 or not whole[frame.index].any():
+                    continue
+                began = time.perf_counter()
+                boxes = find(frame.pictures[picture]).boxes
+                spent += time.perf_counter() - began
+                near = overlaps(true[frame.index][whole[frame.index]], boxes) > 0.4
+                hits, count = hits + near.any(axis=1).sum(), count + len(near)
+                given, good = given + len(boxes), good + near.any(axis=0).sum()
+        frames = max(count, 1)
+        print(
+            f"  {detector.name:20s} recall {hits / frames:.3f}  precision {good / max(given, 1):.3f}  ({count} faces)  "
+            f"{1000 * spent / frames:.1f} ms a face",
+            flush=True,
+        )
+
+
 def main() -> None:
     """Measures and prints."""
     data = Path(os.environ.get("EGO_TEST_DATA", ROOT.parent / "shared" / "data"))
@@ -162,13 +193,15 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--gtea", action="store_true")
     parser.add_argument("--kitchen", action="store_true")
+    parser.add_argument("--faces", action="store_true")
     asked = parser.parse_args()
+    everything = not (asked.gtea or asked.kitchen or asked.faces)
     known = detectors(data / "hands" / "tflite")
     with tempfile.TemporaryDirectory() as name, Decoder() as decoder:
         sets = []
-        if asked.gtea or not asked.kitchen:
+        if asked.gtea or everything:
             sets.append(("100 marked frames of GTEA", data / "labelled_gtea_s2" / "videos", marked()))
-        if asked.kitchen or not asked.gtea:
+        if asked.kitchen or everything:
             truth = drawn(Path(name), asked.videos, asked.seconds)
             sets.append((f"{asked.videos} drawn test videos", Path(name) / "videos", truth))
         for title, folder, truth in sets:
@@ -176,6 +209,13 @@ def main() -> None:
             print(f"{title}, load {os.getloadavg()[0]:.1f}")
             for one in asked.detectors.split(","):
                 compare(one, known[one], videos, truth, decoder)
+        if asked.faces or everything:
+            people = Path(name) / "people"
+            world = World(0, "folder", 12.0, None, (456, 256), False)
+            begin(world, people)
+            draw_all(world, [0, 5, 9, 10, 13, 19], people, 1, lambda news: None)
+            print(f"faces of drawn people, load {os.getloadavg()[0]:.1f}")
+            faces(data, people, decoder)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PANEL_HEIGHT = 270
 COLUMNS = 3
-MOMENTS = 4
+SHEET_COLUMNS = 6
 SOUND_SECONDS = 5.0
 HEARD = ("log_mel", "mfcc", "sound")
 Watch = Callable[[int, int], None]
@@ -81,7 +81,8 @@ def _sheet(around: "list[Around]", shown: "list[Shown]", file: Path) -> None:
 
     if not shown:
         raise BadRequest("the video shows no frame at the moments to be drawn; choose others with --seconds")
-    Image.fromarray(sheet([(one.start, *_drawn(around, one)) for one in shown])).save(file, format="PNG")
+    drawn = sheet([(one.start, *_drawn(around, one)) for one in shown], SHEET_COLUMNS)
+    Image.fromarray(drawn).save(file, format="PNG")
 
 
 def _drawn(around: "list[Around]", shown: "Shown") -> "tuple[list[Panel], list[Strip]]":

@@ -1,13 +1,13 @@
 """What the convolutional backbones share: a centre crop goes in, named end points of the network come out."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ego.errors import BadRequest
-from ego.extractors._base import Files, Network
+from ego.extractors._base import Extractor, Files, Network
 from ego.sampling import Window
 from ego.spec import Weights
 from ego.video import WHOLE, Array, Box, Picture
@@ -49,6 +49,10 @@ class Backbone(Network):
             raise BadRequest(
                 f"got taps {list(self.taps)} of {self.name}, expected some of: {', '.join(self.end_points)}"
             )
+        self.check_picture()
+
+    def check_picture(self) -> None:
+        """Nothing, or a BadRequest where the crop may reach beyond the picture."""
         check_crop(self.name, self.picture, self.size)
 
     @abstractmethod
@@ -56,8 +60,11 @@ class Backbone(Network):
         """The shape of one row of an end point."""
 
     @abstractmethod
-    def network(self, classes: int, after: str | None) -> "nn.Module":
-        """The network, or what lies above an end point: forward(x, taps) -> {tap: (B, C, ...)}."""
+    def network(self, found: "Tensors", after: str | None) -> "nn.Module":
+        """The network of a file's tensors ({} for random ones), or what lies above an end point.
+
+        forward(x, taps) -> {tap: (B, C, ...)}.
+        """
 
     @abstractmethod
     def prepare(self) -> "nn.Module":
@@ -71,23 +78,38 @@ class Backbone(Network):
         """Stored rows of an end point as the network gave them: the inverse of `arrange`."""
         return rows
 
-    def needs(self) -> dict[str, Picture]:
+    def rename(self, found: "Tensors") -> "Tensors":
+        """A file's tensors under the network's own keys."""
+        return found
+
+    def classes_of(self, found: "Tensors") -> int:
+        """How many classes the network of these tensors tells apart; 0 where it has no classifier."""
+        return len(found[self.head]) if self.head in found else self.classes
+
+    def above(self, tap: str) -> tuple[str, ...]:
+        """The end points that follow from the stored rows of one."""
+        return self.end_points[self.end_points.index(tap) + 1 :] if tap in self.end_points else ()
+
+    def kind(self, tap: str, shape: tuple[int, ...]) -> Kind:
+        """What a row of an end point means."""
+        return kind_of(shape)
+
+    def needs(self) -> Mapping[str, Picture | Extractor]:
         """The frames, uncropped."""
         return {"frames": self.picture}
 
     def rows(self, files: Files) -> dict[str, Array]:
         """Each tap in float16, by its name, or `feature` where it is the only one."""
-        classes = self.classes
+        classes = self.classes_of({})
         if "logits" in self.taps and self.weights.seed is None:
-            from ego.extractors._weights import load
-
-            classes = len(load(self._make(None), self.weights, files).state_dict()[self.head])
+            classes = self.classes_of(self._load(None, files).state_dict())
         square = self.box(1, 1)
-        shapes = {self._array(tap): self.shape(tap, classes) for tap in self.taps}
-        return {
-            name: Array(shape, kind=kind_of(shape), box=square if kind_of(shape) == "map" else WHOLE)
-            for name, shape in shapes.items()
-        }
+        found = {}
+        for tap in self.taps:
+            shape = self.shape(tap, classes)
+            kind = self.kind(tap, shape)
+            found[self._array(tap)] = Array(shape, kind=kind, box=square if kind == "map" else WHOLE)
+        return found
 
     def box(self, width: int, height: int) -> Box:
         """The centre crop's part of the upright frame."""
@@ -96,35 +118,38 @@ class Backbone(Network):
     def build(self, files: Files) -> "nn.Module":
         """The whole network; its parameters lie under `model.` and are named as in the published file."""
         from ego.extractors._tapped import Tapped
-        from ego.extractors._weights import load
 
-        model = load(self._make(None), self.weights, files)
+        model = self._load(None, files)
         taps = {tap: self._array(tap) for tap in self.taps}
-        return Tapped(model, self.prepare(), taps, self.arrange, self.precision).eval()
+        need = next(iter(self.needs()))
+        return Tapped(model, self.prepare(), taps, self.arrange, self.precision, need).eval()
 
     def tail(self, tap: str, files: Files) -> "nn.Module":
         """The network above a stored end point: forward(rows (B, *shape)) gives the taps above it."""
         from ego.extractors._tapped import Restored, Tapped
-        from ego.extractors._weights import load
 
-        above = self.end_points[self.end_points.index(tap) + 1 :] if tap in self.end_points else ()
+        above = self.above(tap)
         taps = {name: self._array(name) for name in self.taps if name in above}
         if not taps:
             raise BadRequest(
                 f"got tap {tap!r} of {self.name}, whose taps are {list(self.taps)}; expected an end point below "
                 f"one of them, of: {', '.join(self.end_points)}"
             )
-        model = load(self._make(tap), self.weights, files, above=True)
+        model = self._load(tap, files)
         return Tapped(model, Restored(partial(self.restore, tap)), taps, self.arrange, self.precision).eval()
 
     def _array(self, tap: str) -> str:
         return "feature" if len(self.taps) == 1 else tap
 
-    def _make(self, after: str | None) -> "Callable[[Tensors], nn.Module]":
-        def make(found: "Tensors") -> "nn.Module":
-            return self.network(len(found[self.head]) if self.head in found else self.classes, after)
+    def _load(self, after: str | None, files: Files) -> "nn.Module":
+        from ego.extractors._weights import load
 
-        return make
+        def make(found: "Tensors") -> "nn.Module":
+            if "logits" in self.taps and not self.classes_of(found):
+                raise BadRequest(f"got a file without a classifier for {self.name}; leave `logits` out of its taps")
+            return self.network(found, after)
+
+        return load(make, self.weights, files, above=after is not None, rename=self.rename)
 
 
 def crop_box(picture: Picture, crop_height: int, crop_width: int, width: int, height: int) -> Box:

@@ -87,36 +87,64 @@ def tracked(hands: "Hands", found: list[Detections], fps: float, aspect: float) 
 
 
 def sides(tracks: list[Track], found: list[Detections]) -> dict[int, int]:
-    """Which hand each track is, 0 left or 1 right, the surest first.
+    """Which hand each track is, 0 left or 1 right, for the whole of it.
 
-    A track goes opposite to those already named beside it; in frames where it is alone its x votes.
+    Where it is known from where its arm comes, that decides. Else its frames vote: in those it shares, the
+    track whose mean x is smaller is the left one, in the others it is that where its own is left of the middle.
     """
-    origin = {track.number: _origin(track, found) for track in tracks}
-    sure = {
-        track.number: abs(origin[track.number] - 0.5) * (0.2 + _score(track, found)) * len(track.frames) ** 0.5
-        for track in tracks
-    }
+    centre = {track.number: _centre(track) for track in tracks}
     there = {track.number: set(track.frames) for track in tracks}
-    named: dict[int, int] = {}
-    for track in sorted(tracks, key=lambda one: -sure[one.number]):
-        number, vote = track.number, 0.0
-        beside = [(named[other], there[number] & there[other]) for other in named]
-        for side, shared in beside:
-            vote += 0.5 * len(shared) * (1 if side == 0 else -1)
-        alone = len(there[number]) - len(set[int]().union(*(shared for _, shared in beside)))
-        vote += alone * (origin[number] - 0.5)
+    named = {}
+    for track in tracks:
+        number, origin = track.number, _origin(track, found)
+        if np.isfinite(origin):
+            named[number] = int(origin >= 0.5)
+            continue
+        vote, alone = 0.0, set(there[number])
+        for other in tracks:
+            shared = there[number] & there[other.number]
+            if other.number != number and shared:
+                vote += len(shared) * np.sign(centre[number] - centre[other.number])
+                alone -= shared
+        vote += len(alone) * np.sign(centre[number] - 0.5)
         named[number] = int(vote >= 0)
-    return named
+    sure = {track.number: _score(track, found) * len(track.frames) for track in tracks}
+    return _parted(named, there, {track.number: _from(track, found) for track in tracks}, sure)
+
+
+def _parted(
+    named: dict[int, int], there: dict[int, set[int]], start: dict[int, float], sure: dict[int, float]
+) -> dict[int, int]:
+    """The names, but of two tracks of one name that share most of the shorter one the inner, less sure one loses it."""
+    parted = dict(named)
+    for one in named:
+        for other in named:
+            shared = len(there[one] & there[other])
+            if start[one] >= start[other] or 2 * shared <= min(len(there[one]), len(there[other])):
+                continue
+            outer, inner = (one, other) if parted[one] == 0 else (other, one)  # `one` comes from further left
+            if parted[one] == parted[other] and sure[inner] < sure[outer]:
+                parted[inner] = 1 - parted[inner]
+    return parted
+
+
+def _from(track: Track, found: list[Detections]) -> float:
+    """x from which it comes, or of its boxes where that is not known."""
+    origin = _origin(track, found)
+    return origin if np.isfinite(origin) else _centre(track)
+
+
+def _centre(track: Track) -> float:
+    """Mean x of its boxes."""
+    return float(np.mean([(box[0] + box[2]) / 2 for box in track.boxes]))
 
 
 def _origin(track: Track, found: list[Detections]) -> float:
-    """Mean x where the arm comes in, or of the box's centre where that is not known."""
-    places = []
-    for frame, box, detection in zip(track.frames, track.boxes, track.detections, strict=True):
-        if detection >= 0:
-            known = float(found[frame].origin[detection])
-            places.append(known if np.isfinite(known) else float(box[0] + box[2]) / 2)
-    return float(np.mean(places))
+    """Mean x from which its arm comes; NaN where no detection of it knows."""
+    pairs = zip(track.frames, track.detections, strict=True)
+    places = np.array([found[frame].origin[detection] for frame, detection in pairs if detection >= 0])
+    known = places[np.isfinite(places)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def _score(track: Track, found: list[Detections]) -> float:

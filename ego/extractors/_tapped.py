@@ -19,15 +19,19 @@ class Tapped(nn.Module):
         taps: dict[str, str],
         arrange: Callable[[torch.Tensor], torch.Tensor],
         precision: str,
+        need: str = "frames",
     ) -> None:
         super().__init__()
         self.model = model
         self._prepare, self._taps, self._arrange, self._precision = prepare, taps, arrange, precision
+        self._need = need
+        channels_last(model)
 
-    def forward(self, frames: torch.Tensor) -> dict[str, torch.Tensor]:
-        """{array: (B, *shape) float32} of frames (B, T, H, W, 3) uint8, or of stored rows."""
-        with _autocast(frames.device.type, self._precision):
-            found = self.model(self._prepare(frames), tuple(self._taps))
+    def forward(self, *rows: torch.Tensor, **shown: torch.Tensor) -> dict[str, torch.Tensor]:
+        """{array: (B, *shape) float32} of what it is shown under its need's name, or of stored rows."""
+        given = rows[0] if rows else shown[self._need]
+        with _autocast(given.device.type, self._precision):
+            found = self.model(self._prepare(given), tuple(self._taps))
         return {name: self._arrange(found[tap]).float() for tap, name in self._taps.items()}
 
 
@@ -44,21 +48,51 @@ class Restored(nn.Module):
 
 
 class Normalise(nn.Module):
-    """A centre crop, scaled: (B, T, H, W, 3) uint8 -> (B, 3, T, size, size), ((x / 255) - mean) / std in float32."""
+    """A centre crop, scaled: (B, T, H, W, 3) uint8 -> (B, 3, T, size, size), ((x / white) - mean) / std in float32."""
 
     mean: torch.Tensor
     std: torch.Tensor
 
-    def __init__(self, size: int, mean: tuple[float, float, float], std: tuple[float, float, float]) -> None:
+    def __init__(
+        self, size: int, mean: tuple[float, float, float], std: tuple[float, float, float], white: float = 255.0
+    ) -> None:
         super().__init__()
-        self._size = size
+        self._size, self._white = size, white
         self.register_buffer("mean", torch.tensor(mean), persistent=False)
         self.register_buffer("std", torch.tensor(std), persistent=False)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """The network's input; channels lie last in memory, as in the frames."""
-        x = centre_crop(frames, self._size, self._size).float().div_(255)
+        x = centre_crop(frames, self._size, self._size).float().div_(self._white)
         return x.sub_(self.mean).div_(self.std).permute(0, 4, 1, 2, 3)
+
+
+class Flow(nn.Module):
+    """A centre crop of flow, cut and scaled: (B, T, 2, h, w) in pixels -> (B, 2, T, size, size) in [-1, 1]."""
+
+    def __init__(self, size: int, bound_pixels: float) -> None:
+        super().__init__()
+        self._size, self._bound = size, bound_pixels
+
+    def forward(self, flow: torch.Tensor) -> torch.Tensor:
+        """The network's input, x before y."""
+        if flow.ndim != 5 or flow.shape[2] != 2:
+            raise BadRequest(f"got rows of shape {tuple(flow.shape[2:])} as flow, expected fields (2, height, width)")
+        cropped = centre_crop(flow.movedim(2, 4), self._size, self._size).float()
+        return cropped.clamp(-self._bound, self._bound).div_(self._bound).permute(0, 4, 1, 2, 3)
+
+
+class Stacked(nn.Module):
+    """Flow in [-1, 1] as grey pictures, normalised: (B, 2, T, H, W) -> (B, 2 * T, H, W), x1, y1, x2, y2 ..."""
+
+    def __init__(self, mean: float, std: float) -> None:
+        super().__init__()
+        self._mean, self._std = mean, std
+
+    def forward(self, flow: torch.Tensor) -> torch.Tensor:
+        """(v - mean) / std of v = (flow + 1) / 2."""
+        grey = flow.transpose(1, 2).flatten(1, 2) / 2 + 0.5
+        return (grey - self._mean) / self._std
 
 
 class OnlyFrame(nn.Module):
@@ -69,8 +103,16 @@ class OnlyFrame(nn.Module):
         return x[:, :, 0]
 
 
+def channels_last(model: nn.Module) -> None:
+    """Lays the weights of ungrouped convolutions out as pictures lie in memory: they are computed fastest so."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d | nn.Conv3d) and module.groups == 1:
+            layout = torch.channels_last if isinstance(module, nn.Conv2d) else torch.channels_last_3d
+            module.weight.data = module.weight.data.contiguous(memory_format=layout)
+
+
 def centre_crop(frames: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """The centre `height` x `width` of frames (..., H, W, 3); a smaller picture is a BadRequest."""
+    """The centre `height` x `width` of frames (..., H, W, C); a smaller picture is a BadRequest."""
     tall, wide = frames.shape[-3:-1]
     if tall < height or wide < width:
         raise BadRequest(f"got pictures of {wide}x{tall} pixels, expected at least {width}x{height}; ask a larger one")

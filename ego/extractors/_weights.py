@@ -2,6 +2,8 @@
 
 import hashlib
 import pickle
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from math import prod
 from pathlib import Path
@@ -19,6 +21,17 @@ from ego.fields import Weights
 CONTAINERS = ("state_dict", "model_state", "model")
 PREFIXES = ("module.", "model.")
 LISTED = 6
+# what training programs keep beside the tensors: settings, read as plain tables, and scores, read as nothing at all
+TABLES = (
+    "fvcore.common.config.CfgNode", "yacs.config.CfgNode",
+    "pytorch_lightning.utilities.parsing.AttributeDict", "lightning_fabric.utilities.data.AttributeDict",
+    "lightning.pytorch.utilities.parsing.AttributeDict", "lightning.fabric.utilities.data.AttributeDict",
+)  # fmt: skip
+OBJECTS = (
+    "argparse.Namespace", "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint",
+    "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype",
+)  # fmt: skip
+_reading = threading.Lock()
 
 
 Tensors = dict[str, torch.Tensor]
@@ -75,11 +88,27 @@ def read(path: Path) -> Tensors:
     return _without_prefixes(tensors)
 
 
+class Nothing:
+    """Stands for an object beside the tensors: made of anything, it runs nothing and tells nothing."""
+
+    def __init__(self, *parts: Any) -> None:
+        """Nothing."""
+
+    def __setstate__(self, state: Any) -> None:
+        """Nothing."""
+
+
 def _open(path: Path) -> Any:
     try:
         if _is_safetensors(path):
             return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        beside: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
+            *((OrderedDict, name) for name in TABLES),
+            *((Nothing, name) for name in OBJECTS),
+        ]
+        # torch keeps one list of what may stand in a file for all threads
+        with _reading, torch.serialization.safe_globals(beside):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise BadRequest(f"the weights file {path} is gone; put it back or name another") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError, SafetensorError) as error:

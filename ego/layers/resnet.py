@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from ego.layers.resnet_plan import BLOCKS, STAGES, TAPS, WIDTHS
+from ego.layers.resnet_plan import BLOCKS, STAGES, WIDTHS
 
 
 class BasicBlock(nn.Module):
@@ -19,13 +19,20 @@ class BasicBlock(nn.Module):
         self.bn1 = nn.BatchNorm2d(width)
         self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
-        self.downsample = shortcut(channels, width, stride)
+        self.downsample = projection(channels, width, stride)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The block's output, after the sum and its ReLU."""
+        return self.join(*self.parts(x))
+
+    def parts(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The residual before its last norm, and the shortcut."""
         y = torch.relu(self.bn1(self.conv1(x)))
-        y = self.bn2(self.conv2(y))
-        return torch.relu(y + (x if self.downsample is None else self.downsample(x)))
+        return self.conv2(y), x if self.downsample is None else self.downsample(x)
+
+    def join(self, residual: torch.Tensor, shortcut: torch.Tensor) -> torch.Tensor:
+        """Their sum, normalised, after its ReLU."""
+        return torch.relu(self.bn2(residual) + shortcut)
 
 
 class Bottleneck(nn.Module):
@@ -41,17 +48,24 @@ class Bottleneck(nn.Module):
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, width * 4, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(width * 4)
-        self.downsample = shortcut(channels, width * 4, stride)
+        self.downsample = projection(channels, width * 4, stride)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The block's output, after the sum and its ReLU."""
+        return self.join(*self.parts(x))
+
+    def parts(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The residual before its last norm, and the shortcut."""
         y = torch.relu(self.bn1(self.conv1(x)))
         y = torch.relu(self.bn2(self.conv2(y)))
-        y = self.bn3(self.conv3(y))
-        return torch.relu(y + (x if self.downsample is None else self.downsample(x)))
+        return self.conv3(y), x if self.downsample is None else self.downsample(x)
+
+    def join(self, residual: torch.Tensor, shortcut: torch.Tensor) -> torch.Tensor:
+        """Their sum, normalised, after its ReLU."""
+        return torch.relu(self.bn3(residual) + shortcut)
 
 
-def shortcut(channels: int, out: int, stride: int) -> nn.Sequential | None:
+def projection(channels: int, out: int, stride: int) -> nn.Sequential | None:
     """A 1x1 convolution and a norm where width or size change, else None (the identity)."""
     if stride == 1 and channels == out:
         return None
@@ -61,45 +75,74 @@ def shortcut(channels: int, out: int, stride: int) -> nn.Sequential | None:
 class ResNet(nn.Module):
     """The network from its picture, or from above a stage: `after="conv4_x"` holds `layer4` and `fc` only.
 
-    forward((B, 3, H, W) normalised, or the stage's map) gives the wanted taps by name: `conv2_x` to
-    `conv5_x` maps (B, C, h, w), `pool` (B, C), `logits` (B, classes).
+    forward((B, channels, H, W) normalised, or the stage's map) gives the wanted taps by name: `conv2_x` to
+    `conv5_x` maps (B, C, h, w), `pool` (B, C), `logits` (B, classes); `bn` is `conv5_x`, `nbn` the same
+    without its last norm and ReLU, and `cam` (B, h, w) the softmax over the cells of the class activation of
+    the likeliest class. The classifier is called `head`; with 0 classes there is none.
     """
 
-    def __init__(self, depth: int, classes: int = 1000, after: str | None = None) -> None:
+    def __init__(
+        self, depth: int, classes: int = 1000, after: str | None = None, channels: int = 3, head: str = "fc"
+    ) -> None:
         super().__init__()
         block = Bottleneck if depth >= 50 else BasicBlock
         if after is None:
-            self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
+            self.conv1 = nn.Conv2d(channels, 64, 7, 2, 3, bias=False)
             self.bn1 = nn.BatchNorm2d(64)
             self.maxpool = nn.MaxPool2d(3, 2, 1)
-        self._first = 0 if after is None else TAPS.index(after) + 1
-        channels = 64
-        for stage, (width, blocks) in enumerate(zip(WIDTHS, BLOCKS[depth], strict=True)):
-            if stage >= self._first:
+        self._after, self._head = after, head
+        self._stages = STAGES if after is None else STAGES[STAGES.index(after) + 1 :] if after in STAGES else ()
+        width = 64
+        for stage, (name, narrow) in enumerate(zip(STAGES, WIDTHS, strict=True)):
+            wide = narrow * block.expansion
+            if name in self._stages:
                 layers = [
-                    block(channels if i == 0 else width * block.expansion, width, 2 if i == 0 and stage else 1)
-                    for i in range(blocks)
+                    block(wide if i else width, narrow, 2 if i == 0 and stage else 1)
+                    for i in range(BLOCKS[depth][stage])
                 ]
                 self.add_module(f"layer{stage + 1}", nn.Sequential(*layers))
-            channels = width * block.expansion
-        self.fc = nn.Linear(channels, classes)
+            width = wide
+        if classes:
+            self.add_module(head, nn.Linear(width, classes))
 
     def forward(self, x: torch.Tensor, taps: Sequence[str]) -> dict[str, torch.Tensor]:
         """The wanted taps by name; nothing above the highest of them is computed."""
-        found = {}
-        if self._first == 0:
+        found: dict[str, torch.Tensor] = {}
+        if self._after is None:
             x = self.maxpool(torch.relu(self.bn1(self.conv1(x))))
-        for tap in TAPS[self._first : max(map(TAPS.index, taps)) + 1]:
-            x = self._step(tap, x)
-            if tap in taps:
-                found[tap] = x
+        for name in self._stages:
+            stage = self.get_submodule(f"layer{STAGES.index(name) + 1}")
+            assert isinstance(stage, nn.Sequential)
+            if name == STAGES[-1] and "nbn" in taps:
+                last = stage[-1]
+                assert isinstance(last, BasicBlock | Bottleneck)
+                residual, shortcut = last.parts(stage[:-1](x))
+                found["nbn"], x = residual + shortcut, last.join(residual, shortcut)
+            else:
+                x = stage(x)
+            if name in taps:
+                found[name] = x
+            if len(found) == len(taps):
+                return found
+        above = self._top(x, taps)
+        return found | {tap: above[tap] for tap in taps if tap in above}
+
+    def _top(self, x: torch.Tensor, taps: Sequence[str]) -> dict[str, torch.Tensor]:
+        """What lies above the last map, or above `pool`."""
+        found = {"pool": x} if self._after == "pool" else {"bn": x, "pool": x.mean(dim=(2, 3))}
+        if "logits" in taps or "cam" in taps:
+            head = self.get_submodule(self._head)
+            assert isinstance(head, nn.Linear)
+            found["logits"] = head(found["pool"])
+            if "cam" in taps:
+                found["cam"] = class_activation(x, head.weight, found["logits"]).flatten(1).softmax(1).view_as(x[:, 0])
         return found
 
-    def _step(self, tap: str, x: torch.Tensor) -> torch.Tensor:
-        if tap == "pool":
-            return x.mean(dim=(2, 3))
-        if tap == "logits":
-            out: torch.Tensor = self.fc(x)
-            return out
-        y: torch.Tensor = self.get_submodule(f"layer{STAGES.index(tap) + 1}")(x)
-        return y
+
+def class_activation(x: torch.Tensor, weight: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+    """(B, h, w) float32: what each cell of a map (B, C, h, w) speaks for the likeliest class.
+
+    The choice of the class has no gradient, its weights have one.
+    """
+    chosen = weight[logits.argmax(dim=1)].float()
+    return (x.float() * chosen[:, :, None, None]).sum(dim=1)

@@ -2,6 +2,8 @@
 
 STAGES = ("conv2_x", "conv3_x", "conv4_x", "conv5_x")
 TAPS = (*STAGES, "pool", "logits")
+ATTENTION = ("bn", "nbn", "cam")
+"""What attention by class activation is made of (Sudhakaran and Lanz 2018)."""
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
 WIDTHS = (64, 128, 256, 512)
 
@@ -17,8 +19,8 @@ def shape(depth: int, tap: str, size: int, classes: int) -> tuple[int, ...]:
         return (classes,)
     if tap == "pool":
         return (WIDTHS[-1] * expansion(depth),)
-    stage = STAGES.index(tap)
+    stage = STAGES.index(tap) if tap in STAGES else len(STAGES) - 1
     side = size
     for _ in range(stage + 2):
         side = (side + 1) // 2
-    return (WIDTHS[stage] * expansion(depth), side, side)
+    return (side, side) if tap == "cam" else (WIDTHS[stage] * expansion(depth), side, side)

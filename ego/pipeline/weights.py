@@ -19,7 +19,7 @@ from ego.pipeline.digests import cache_folder, file_sha256
 from ego.pipeline.model_folders import HUB_NAME, model_file
 from ego.spec import Spec, Weights, find, held, names, weight_fields
 
-SUFFIXES = (".safetensors", ".pt", ".pth", ".onnx", ".tflite", ".model", ".ckpt", ".bin", ".tar")
+SUFFIXES = (".safetensors", ".pt", ".pth", ".pyth", ".onnx", ".tflite", ".model", ".ckpt", ".bin", ".tar")
 
 
 @dataclass(frozen=True)

@@ -40,13 +40,13 @@ def moment(panels: Sequence[Panel], strips: Sequence[Strip], columns: int) -> Pi
     return np.ascontiguousarray(whole[: height - height % 2, : width - width % 2])
 
 
-def sheet(moments: Sequence[tuple[float, Sequence[Panel], Sequence[Strip]]]) -> Pixels:
-    """(h, w, 3): a row of panels for each moment (seconds, panels, strips), from early to late."""
-    return np.vstack(
-        [moment([Panel(f"{seconds:.2f} s  {one.title}" if not place else one.title, one.picture)
-                 for place, one in enumerate(panels)], strips, len(panels))
-         for seconds, panels, strips in moments]
-    )  # fmt: skip
+def sheet(moments: Sequence[tuple[float, Sequence[Panel], Sequence[Strip]]], columns: int) -> Pixels:
+    """(h, w, 3): the panels of each moment (seconds, panels, strips), from early to late."""
+    rows = []
+    for seconds, panels, strips in moments:
+        first = Panel(f"{seconds:.2f} s  {panels[0].title}", panels[0].picture)
+        rows.append(moment([first, *panels[1:]], strips, min(columns, len(panels))))
+    return np.vstack(rows)
 
 
 def _titled(panel: Panel) -> Pixels:

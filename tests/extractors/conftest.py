@@ -32,7 +32,10 @@ def keep(tmp_path: Path) -> Callable[[dict[str, Any], str], tuple[Weights, Files
 
     def write(state: dict[str, Any], name: str) -> tuple[Weights, Files]:
         path = tmp_path / name
-        save_file(state, path) if path.suffix == ".safetensors" else torch.save(state, path)
+        if path.suffix == ".safetensors":
+            save_file({key: x.contiguous() for key, x in state.items()}, path)
+        else:
+            torch.save(state, path)
         return identity(path), {identity(path): path}
 
     return write
@@ -47,17 +50,20 @@ class Pins:
     pins: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.pins = {pin["pin"]: pin for pin in self.facts["pins"]}
+        self.pins = {pin["pin"]: pin for pin in self.facts.get("pins", [])}
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        keys = self.facts["state_dict"]
-        pairs = keys.items() if isinstance(keys, dict) else ((one["key"], one["shape"]) for one in keys)
-        return {key: tuple(shape["shape"] if isinstance(shape, dict) else shape) for key, shape in pairs}
+        keys = self.facts.get("state_dict") or self.facts["keys"]
+        if not isinstance(keys, dict):
+            keys = dict(one.values() if isinstance(one, dict) else one for one in keys)
+        return {key: tuple(shape["shape"] if isinstance(shape, dict) else shape) for key, shape in keys.items()}
 
     def state(self) -> dict[str, torch.Tensor]:
         """The stated weights, drawn from each tensor's key."""
         drawn = {key: torch.from_numpy(_drawn(key, shape)) for key, shape in self.shapes.items()}
+        for alias, key in self.facts.get("aliases", {}).items():
+            drawn[alias] = drawn[key]
         for pattern, factor in self.facts.get("scales", []):
             for key in drawn:
                 if re.search(pattern, key):
@@ -68,19 +74,32 @@ class Pins:
         """Every tap of a pin: its shape, its stored values to 2e-5 in relative L2, its statistics to 1e-5."""
         taps = self.pins[pin]["taps"]
         assert set(found) == set(taps)
-        for tap, facts in taps.items():
-            values = found[tap].detach().numpy()
-            assert list(values.shape) == facts["shape"], tap
-            flat = values.reshape(-1)
-            stored = self.arrays[f"{pin}/{tap}"].reshape(-1)
-            _close(flat[: len(stored)], stored, f"{pin}/{tap}")
-            if f"{pin}/{tap}@spread" in self.arrays:
-                spread = self.arrays[f"{pin}/{tap}@spread"]
-                _close(flat[np.arange(2048) * flat.size // 2048], spread, f"{pin}/{tap}@spread")
-            wide = flat.astype(np.float64)
-            assert np.mean(wide) == pytest.approx(facts["mean"], rel=1e-5, abs=1e-5)
-            assert np.std(wide) == pytest.approx(facts["std"], rel=1e-5)
-            assert np.linalg.norm(wide) == pytest.approx(facts["l2"], rel=1e-5)
+        for tap in taps:
+            self.check_tap(pin, tap, found[tap])
+
+    def check_tap(self, pin: str, tap: str, found: torch.Tensor) -> None:
+        """One tap of a pin alone."""
+        self._check(f"{pin}/{tap}", found, self.pins[pin]["taps"][tap])
+
+    def check_outputs(self, found: dict[str, torch.Tensor]) -> None:
+        """The same for a file of one pin, whose arrays bear the names of its outputs."""
+        assert set(found) == set(self.facts["outputs"])
+        for tap, facts in self.facts["outputs"].items():
+            self._check(tap, found[tap], facts)
+
+    def _check(self, where: str, found: torch.Tensor, facts: dict[str, Any]) -> None:
+        values = found.detach().numpy()
+        assert list(values.shape) == facts["shape"], where
+        flat = values.reshape(-1)
+        stored = self.arrays[where].reshape(-1)
+        _close(flat[: len(stored)], stored, where)
+        if f"{where}@spread" in self.arrays:
+            spread = self.arrays[f"{where}@spread"]
+            _close(flat[np.arange(2048) * flat.size // 2048], spread, f"{where}@spread")
+        wide = flat.astype(np.float64)
+        assert np.mean(wide) == pytest.approx(facts["mean"], rel=1e-5, abs=1e-5), where
+        assert np.std(wide) == pytest.approx(facts["std"], rel=1e-5), where
+        assert np.linalg.norm(wide) == pytest.approx(facts["l2"], rel=1e-5), where
 
 
 def _drawn(key: str, shape: tuple[int, ...]) -> Any:

@@ -25,6 +25,7 @@ from ego.video import Picture, Sound
 GOLDEN = Path(__file__).with_name("golden.json")
 TINY = "sha256:" + "ab" * 32  # stands for the drawn ONNX model, whose bytes a library may write otherwise tomorrow
 SIDE, WIDE = 32, 48
+QUICK = 'weights = "random:7"\nprecision = "float32"\nsize = 32\npicture = { fit = "short", size = 32 }\n'
 FLOW_PICTURE = f'picture = {{ fit = "height", size = {SIDE} }}'
 SCRIPT = "sha256:" + "cd" * 32  # and this one for the drawn TorchScript model
 VIT = (
@@ -45,6 +46,8 @@ SAMPLES = {
         'weights = "random:7"\nprecision = "float32"\nsize = 32\npicture = { fit = "short", size = 32 }',
         'weights = "random:7"\nprecision = "float32"\ndepth = 50\nsize = 64\npicture = { fit = "squash", size = 64 }\n'
         'taps = ["conv3_x", "conv5_x", "pool", "logits"]',
+        'weights = "random:7"\nprecision = "float32"\ndepth = 34\nsize = 64\npicture = { fit = "squash", size = 64 }\n'
+        'taps = ["bn", "nbn", "cam"]',
     ],
     "i3d": [
         'weights = "random:0"',
@@ -52,6 +55,29 @@ SAMPLES = {
         'window = { frames = 9 }\ntaps = ["Mixed_3b", "Mixed_4f", "Mixed_5c"]',
         'weights = "random:7"\nprecision = "float32"\nsize = 193\npicture = { fit = "squash", size = 193 }\n'
         'window = { frames = 9 }\ntaps = ["avg_pool"]',
+        'weights = "random:7"\nprecision = "float32"\nsize = 32\nwindow = { frames = 9 }\ntaps = ["Mixed_5c"]\n'
+        'sees = { name = "dis", picture = { fit = "height", size = 32 } }',
+    ],
+    "flow_resnet": [
+        'weights = "random:0"\nsees = { name = "warp_flow", flow = { name = "dis" } }',
+        'weights = "random:7"\nprecision = "float32"\nsize = 32\n'
+        'sees = { name = "dis", picture = { fit = "short", size = 32 } }',
+    ],
+    "mfnet": [
+        'weights = "random:0"',
+        f'{QUICK}window = {{ frames = 4 }}\nstd = "imagenet"\ntaps = ["conv4", "tail", "pool", "logits"]',
+    ],
+    "r3d": ['weights = "random:0"', f'{QUICK}window = {{ frames = 5 }}\nvariant = "r2plus1d"'],
+    "slow": ['weights = "random:0"', f'{QUICK}window = {{ frames = 4 }}\ntaps = ["res3", "tokens", "logits"]'],
+    "i3d_r50": ['weights = "random:0"', f'{QUICK}window = {{ frames = 4 }}\ntaps = ["res3", "tokens"]'],
+    "slow_layer5": [
+        'weights = "random:0"',
+        f'{QUICK}window = {{ frames = 3 }}\nscaling = "kinetics"\ntaps = ["res3", "tokens", "pool", "logits"]',
+    ],
+    "slowfast": [
+        'weights = "random:0"',
+        f'{QUICK}window = {{ frames = 8 }}\ntaps = ["res3", "tokens_slow", "tokens_fast", "pool", "logits"]',
+        'weights = "random:0"\ndepth = 101\nclip = 2\nclips = 2',
     ],
     "log_mel": ["", 'front = "vggish"\nwindow = { frames = 39, stride = 39, fps = 40.0 }'],
     "mfcc": ["", "loudness = 0.0\nwindow = { frames = 25, stride = 5, fps = 25.0 }"],
@@ -99,7 +125,8 @@ SAMPLES["python_model"] = [POOL, f"{POOL}\nsize = 24\npicture = {{ fit = 'short'
 EVERY = [(name, place) for name, tables in SAMPLES.items() for place in range(len(tables))]
 LONG = [("i3d", 2)]
 NETWORKS = [(name, place) for name, place in EVERY if issubclass(find("extractors", name), Network)]
-RUN = [(name, place) for name, place in NETWORKS if place > 0 or name == "mean_rgb"]
+NAMED = [("slowfast", 2)]
+RUN = [one for one in NETWORKS if (one[1] > 0 or one[0] == "mean_rgb") and one not in NAMED]
 MARKED = [pytest.param(*one, marks=pytest.mark.slow) if one in LONG else one for one in RUN]
 
 
@@ -122,6 +149,11 @@ def windows(spec: Network, count: int) -> dict[str, torch.Tensor]:
             assert spec.window.fps is not None
             samples = round(spec.window.span / spec.window.fps * picture.rate)
             shown[need] = torch.from_numpy(np.random.default_rng(len(need)).normal(0, 0.1, (count, samples))).float()
+            continue
+        if isinstance(picture, Extractor):  # flow, a field for each frame
+            wide, tall = next(one for one in picture.needs().values() if isinstance(one, Picture)).pixels(WIDE, SIDE)
+            fields = np.random.default_rng(len(need)).normal(0, 8, (count, spec.window.frames, 2, tall, wide))
+            shown[need] = torch.from_numpy(fields).float()
             continue
         assert isinstance(picture, Picture)
         wide, tall = picture.pixels(WIDE, SIDE)

@@ -198,7 +198,7 @@ def test_hands_of_held_out_cooks_without_weights(tmp_path: Path):
     assert total[2] / total[0] > KITCHEN_SIDES
 
 
-KITCHEN_RECALL, KITCHEN_SIDES = 0.7, 0.7
+KITCHEN_RECALL, KITCHEN_SIDES = 0.75, 0.8
 
 
 def marked() -> dict[tuple[str, int], tuple[np.ndarray, np.ndarray]]:
@@ -225,9 +225,9 @@ def weights(path: Path) -> Weights:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "recall", "sides"), [("skin", 0.5, 0.7), ("palms", 0.5, 0.8)])
+@pytest.mark.parametrize(("name", "recall", "sides"), [("skin", 0.45, 0.7), ("palms", 0.4, 0.85)])
 def test_hands_of_real_cooks(name: str, recall: float, sides: float, shared_data: Path):
-    """Half of the marked videos; what was seen over all of them stands in docs/hands.md."""
+    """Two of the four marked videos; what was seen over all of them stands in docs/hands.md."""
     folder = shared_data / "hands" / "tflite"
     palm = folder / "palm_detection_builtin_256_integer_quant.tflite"
     files = {weights(palm): palm}

@@ -9,6 +9,7 @@ import torch
 
 from ego.errors import BadRequest
 from ego.extractors._weights import load
+from ego.extractors.dis import DIS
 from ego.extractors.i3d import I3D
 from ego.layers.inception import InceptionI3d
 from ego.sampling import Window
@@ -121,3 +122,41 @@ def test_a_file_without_batch_counters_loads(keep: Callable[..., Any]) -> None:
     network = load(lambda found: InceptionI3d(), weights, files)
     assert len(network.state_dict()) == 344
     assert (network.state_dict()["Mixed_3b.b0.bn.num_batches_tracked"]) == 0
+
+
+def test_the_flow_stream_sees_the_fields_of_another_extractor(
+    pins: Callable[..., Any], keep: Callable[..., Any]
+) -> None:
+    published, pin = pins("i3d_flow"), "t16_h112_w112"
+    weights, files = keep({f"module.{key}": x for key, x in published.state().items()}, "flow_imagenet.pt")
+    flow = DIS(picture=Picture("height", 120), window=Window(frames=2, edge="drop", fps=25.0))
+    taps = tuple(published.pins[pin]["taps"])
+    spec = I3D(weights=weights, sees=flow, size=112, taps=taps, precision="float32")
+    assert spec.needs() == {"flow": flow}
+    fields = clip(published.pins[pin]).permute(0, 2, 1, 3, 4) * 20
+    wide = torch.full((1, 16, 2, 120, 160), 99.0)
+    wide[..., 4:116, 24:136] = fields
+    with torch.inference_mode():
+        published.check(pin, spec.build(files)(flow=wide))
+    assert spec.box(160, 120) == pytest.approx((24 / 160, 4 / 120, 136 / 160, 116 / 120))
+
+
+def test_flow_is_cut_at_20_pixels() -> None:
+    spec = I3D(weights=Weights("random:1"), sees=DIS(window=Window(frames=2, fps=25.0)), taps=("Mixed_5c",))
+    shown = torch.full((1, 16, 2, 240, 240), 5.0)
+    shown[:, :, 1] = -31.0
+    found = spec.prepare()(shown)
+    assert found.shape == (1, 2, 16, 224, 224)
+    assert found[0, :, 0, 0, 0].tolist() == [0.25, -1.0]
+    with pytest.raises(BadRequest, match=r"expected fields \(2, height, width\)"):
+        spec.prepare()(torch.zeros(1, 16, 240, 240, 3))
+
+
+def test_published_files_belong_to_a_stream() -> None:
+    rgb, flow = ({"sees": one} for one in (None, DIS()))
+    assert [file.name for file in I3D.published if file.fits(rgb)] == ["rgb_imagenet.pt", "rgb_charades.pt"]
+    assert [file.name for file in I3D.published if file.fits(flow)] == ["flow_imagenet.pt", "flow_charades.pt"]
+
+
+def test_the_digest_of_the_stream_of_pictures_is_what_it_was() -> None:
+    assert "sees" not in I3D(weights=Weights("random:0")).describe()["fields"]

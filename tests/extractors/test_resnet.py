@@ -10,6 +10,7 @@ import torch
 from ego.errors import BadRequest
 from ego.extractors.resnet import ResNet
 from ego.layers.resnet import ResNet as Layers
+from ego.layers.resnet import class_activation
 from ego.sampling import Window
 from ego.spec import Weights
 from ego.video import Picture
@@ -115,6 +116,52 @@ def test_a_tail_can_be_trained() -> None:
     tail = ResNet(weights=RANDOM, **SMALL).tail("conv4_x", {}).train()
     tail(torch.rand(2, 256, 4, 4))["feature"].sum().backward()
     assert tail.model.layer4[0].conv1.weight.grad.abs().sum() > 0
+
+
+def test_published_attention_by_class_activation(pins: Callable[..., Any], keep: Callable[..., Any]) -> None:
+    published, pin = pins("egornn_rgb"), "n2_b1_h224_w224"
+    weights, files = keep({"state_dict": published.state()}, "ego_rnn.pth")
+    spec = ResNet(depth=34, weights=weights, taps=("nbn", "bn", "logits", "cam"), precision="float32")
+    seeds = published.pins[pin]["inputs"]["x"]["seeds_by_frame"]
+    blocks = [np.random.Generator(np.random.PCG64(seed)).integers(0, 256, (7, 7, 3), np.uint8) for [seed] in seeds]
+    shown = np.stack([block.repeat(32, 0).repeat(32, 1) for block in blocks])[:, None]
+    with torch.inference_mode():
+        module = spec.build(files)
+        found = module(frames=torch.from_numpy(shown))
+        raw = class_activation(found["bn"], module.model.fc.weight, found["logits"])
+    for frame in range(2):
+        row = {name: x[frame : frame + 1] for name, x in found.items()}
+        published.check_tap(pin, f"imagenet_logits_{frame}", row["logits"])
+        published.check_tap(pin, f"class_idx_{frame}", row["logits"].argmax(1))
+        published.check_tap(pin, f"F_bn_{frame}", row["bn"])
+        published.check_tap(pin, f"F_nbn_{frame}", row["nbn"])
+        published.check_tap(pin, f"cam_{frame}", raw[frame : frame + 1])
+        published.check_tap(pin, f"attention_{frame}", row["cam"])
+    assert {name: (array.shape, array.kind) for name, array in spec.rows(files).items()} == {
+        "nbn": ((512, 7, 7), "map"), "bn": ((512, 7, 7), "map"), "logits": ((1000,), "vector"), "cam": ((7, 7), "map"),
+    }  # fmt: skip
+    assert spec.rows(files)["cam"].box == spec.box(1, 1)
+
+
+def test_attention_is_trained_through_the_classifier_and_not_its_choice() -> None:
+    spec = ResNet(weights=RANDOM, taps=("nbn", "bn", "cam"), **SMALL)
+    tail = spec.tail("conv4_x", {})
+    rows = torch.rand(2, 256, 4, 4, generator=torch.Generator().manual_seed(1))
+    found = tail(rows)
+    assert torch.allclose(found["cam"].sum((1, 2)), torch.ones(2))
+    assert found["nbn"].min() < 0 <= found["bn"].min()
+    (found["nbn"] * found["cam"][:, None]).sum().backward()
+    assert tail.model.fc.weight.grad.abs().sum() > 0
+    assert tail.model.fc.bias.grad is None
+    with torch.no_grad():
+        tail.model.fc.weight.zero_()
+        assert torch.allclose(tail(rows)["cam"], torch.full((2, 2, 2), 1 / 4))
+        again = spec.tail("bn", {})(found["bn"])
+    assert set(again) == {"cam"}
+    assert torch.allclose(again["cam"], found["cam"].detach(), atol=1e-6)
+    for nowhere in ("nbn", "pool", "cam"):
+        with pytest.raises(BadRequest, match=nowhere):
+            spec.tail(nowhere, {})
 
 
 def test_classes_come_from_the_file(keep: Callable[..., Any]) -> None:

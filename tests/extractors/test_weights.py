@@ -1,10 +1,14 @@
 """Weights files are read without running code, and what does not fit is said at once."""
 
 import pickle
+import sys
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -97,6 +101,31 @@ def test_other_files_are_refused_with_advice(content: bytes, tmp_path: Path, mon
     (tmp_path / "net.pkl").write_bytes(content)
     with pytest.raises(BadRequest, match=r"net\.pkl"):
         read(tmp_path / "net.pkl")
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_settings_and_scores_beside_the_tensors_are_read_as_nothing(
+    keep: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = type("CfgNode", (dict,), {"__module__": "fvcore.common.config"})
+    callback = type("ModelCheckpoint", (), {"__module__": "pytorch_lightning.callbacks.model_checkpoint"})
+    for kind in (settings, callback):
+        parts = kind.__module__.split(".")
+        for depth in range(len(parts)):
+            name = ".".join(parts[: depth + 1])
+            monkeypatch.setitem(sys.modules, name, ModuleType(name))
+        setattr(sys.modules[kind.__module__], kind.__name__, kind)
+    deep = settings(MODEL=settings(NAME="SlowFast"))
+    deep.frozen = True  # type: ignore[attr-defined]
+    beside = {"hyper_parameters": {"cfg": deep, "args": Namespace(lr=0.1)}, "best": np.float64(72.8)}
+    saved = {**beside, "callbacks": {callback: {"best_model_score": 1}}, "state_dict": state()}
+    weights, files = keep(saved, "ego4d.ckpt")
+    _, bad = keep({**saved, "more": Bomb()}, "bad.ckpt")
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    assert same(read(files[weights]), state())
+    with pytest.raises(BadRequest, match=r"bad\.ckpt does not open as plain tensors"):
+        read(next(iter(bad.values())))
     assert not (tmp_path / "exploded").exists()
 
 

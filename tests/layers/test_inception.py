@@ -145,3 +145,18 @@ def test_the_part_above_an_end_point_gives_what_the_whole_gives() -> None:
     upper.load_state_dict({key: value for key, value in whole.state_dict().items() if key in upper.state_dict()})
     found = whole(torch.rand(1, 3, 9, 33, 32), ("Mixed_4f", "Mixed_5c"))
     assert torch.equal(upper(found["Mixed_4f"], ("Mixed_5c",))["Mixed_5c"], found["Mixed_5c"])
+
+
+def test_a_norm_folded_into_its_convolution_gives_what_both_give() -> None:
+    unit = Unit3d(3, 5, (3, 3, 3))
+    random = torch.Generator().manual_seed(1)
+    assert unit.bn is not None
+    for tensor in (unit.bn.running_mean, unit.bn.running_var, unit.bn.weight.data, unit.bn.bias.data):
+        tensor.uniform_(0.5, 2, generator=random)
+    x = torch.randn(2, 3, 4, 6, 6, generator=random)
+    apart = torch.relu(unit.eval().bn(F.conv3d(x, unit.conv3d.weight, padding=1)))
+    assert torch.allclose(unit(x), apart, rtol=1e-5, atol=1e-5)
+    unit.train()(x)
+    assert unit.bn.num_batches_tracked == 1
+    unit.eval()(x).sum().backward()
+    assert all(parameter.grad is not None for parameter in unit.parameters())
