@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -123,6 +123,17 @@ class Backbone(Network):
         taps = {tap: self._array(tap) for tap in self.taps}
         need = next(iter(self.needs()))
         return Tapped(model, self.prepare(), taps, self.arrange, self.precision, need).eval()
+
+    def classifier(self, files: Files) -> "Network | None":
+        """Itself with the classes alone; None where it, or its file, has none."""
+        if "logits" not in self.end_points:
+            return None
+        if self.weights.seed is None:
+            from ego.extractors._weights import read
+
+            if not self.classes_of(self.rename(read(files[self.weights]))):
+                return None
+        return replace(self, taps=("logits",))
 
     def tail(self, tap: str, files: Files) -> "nn.Module":
         """The network above a stored end point: forward(rows (B, *shape)) gives the taps above it."""

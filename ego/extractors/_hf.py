@@ -11,7 +11,7 @@ from torch import nn
 
 from ego.errors import BadRequest
 from ego.extractors._tapped import _autocast, centre_crop
-from ego.extractors._weights import _open, _some, initialise
+from ego.extractors._weights import KeysDiffer, _open, _some, initialise
 from ego.fields import Weights
 
 if TYPE_CHECKING:
@@ -177,7 +177,9 @@ def _loaded(config: str, weights: Weights, files: Mapping[Weights, Path]) -> nn.
     words = [f"{len(keys)} {what}: {_some(keys)}" for what, keys in found.items() if keys]
     if words:
         name = type(model).__name__
-        raise BadRequest(f"{path.name} does not fill {name}: {'; '.join(words)}; name the file of this configuration")
+        raise KeysDiffer(
+            f"{path.name} does not fill {name}: {'; '.join(words)}; name the file of this configuration", found
+        )
     return model  # type: ignore[no-any-return]
 
 

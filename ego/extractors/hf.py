@@ -1,7 +1,7 @@
 """`hf`: any image or video model of the `transformers` library, by its folder or its name on the hub."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -91,6 +91,15 @@ class Hf(Network):
     def box(self, width: int, height: int) -> Box:
         """The centre crop's part of the upright frame."""
         return crop_box(self.needs()["frames"], self.size, self.size, width, height)
+
+    def classifier(self, files: Files) -> "Hf | None":
+        """Itself with the output `logits`; None where its architecture has none."""
+        classes = replace(self, output="logits")
+        try:
+            classes.rows(files)
+        except BadRequest:
+            return None
+        return classes
 
     def build(self, files: Files) -> "nn.Module":
         """(B, T, H, W, 3) uint8 -> (B, *shape); its parameters lie under `model.`, and it can be trained."""

@@ -1,0 +1,83 @@
+"""What a network says it sees, before hours are spent on it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from ego.cli import group
+from ego.errors import BadRequest
+from ego.extractors._weights import initialise
+from ego.layers.resnet import ResNet
+from ego.pipeline.sanity import _read, glances
+from ego.spec import make
+
+SMALL = ["--set", "resnet.size=32", "--set", "resnet.picture.size=32", "--set", "resnet.precision=float32"]
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """A network of 7 classes that sees class 4 in anything."""
+    network = ResNet(18, 7)
+    initialise(network, 0)
+    network.fc.weight.data *= 0.01
+    network.fc.bias.data = torch.tensor([0.0, 1, 2, 3, 20, 5, 6])
+    torch.save(network.state_dict(), tmp_path / "best.pth")
+    return tmp_path / "best.pth"
+
+
+def extract(tmp_path: Path, video: Path, weights: Path | str, *words: str) -> Any:
+    table = ["--with", "resnet", "--set", f"resnet.weights={weights}", *SMALL, "--store", str(tmp_path / "store")]
+    return CliRunner().invoke(group, ["extract", *table, "--sanity", "--quiet", *words, str(video)])
+
+
+def test_names_come_from_a_file_or_from_beside_the_weights(
+    weights: Path, tmp_path: Path, readable_video: Callable[..., Path]
+) -> None:
+    video = readable_video(tmp_path / "v.mp4", frames=45)
+    told = extract(tmp_path, video, weights)
+    assert told.exit_code == 0, told.output
+    lines = told.stderr.splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("resnet, v, ") and ": 4 " in line for line in lines), lines
+    assert lines[1].split(" to ")[0].endswith(" 1.00")
+    assert len(lines[0].rpartition(": ")[2].split(", ")) == 5
+    weights.with_suffix(".classes.txt").write_text("\n".join(["a", "b", "c", "d", "open a jar", "f", "g"]))
+    assert ": open a jar " in extract(tmp_path, video, weights).stderr
+    (tmp_path / "names.json").write_text(json.dumps({str(i): f"class {i}" for i in range(7)}))
+    again = extract(tmp_path, video, weights, "--classes", str(tmp_path / "names.json"), "--json")
+    assert ": class 4 " in again.stderr
+    assert again.stdout == ""  # all is stored already, and JSON is outcomes alone
+
+
+def test_a_table_is_seen_in_the_kitchen(shared_data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ai_edge_litert")
+    folder = shared_data / "weights" / "imagenet_small"
+    video = shared_data / "labelled_gtea_s2" / "videos" / "S2_Cheese_C1.mp4"
+    words = ["extract", "--with", "image_model", "--weights", str(folder), "--store", str(tmp_path / "store")]
+    told = CliRunner().invoke(group, [*words, "--sanity", "--quiet", "--seconds", "6:6.2", str(video)])
+    assert told.exit_code == 0, told.output
+    assert ": 533 " in told.stderr or ", 533 " in told.stderr  # ImageNet's dining table after a background class
+
+
+def test_without_classes_it_says_so(tmp_path: Path, readable_video: Callable[..., Path]) -> None:
+    video = readable_video(tmp_path / "v.mp4", frames=5)
+    words = ["extract", "--with", "mean_rgb", "--store", str(tmp_path / "store"), "--sanity", "--quiet", str(video)]
+    told = CliRunner().invoke(group, words)
+    assert told.exit_code == 0
+    assert told.stderr == "mean_rgb: no classes in its file\n"
+
+
+def test_class_names_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_text("3")
+    with pytest.raises(BadRequest, match="one name a line or a JSON list"):
+        _read(tmp_path / "bad.json")
+
+
+def test_a_network_of_no_classes_has_none() -> None:
+    made = make("extractors", "mean_rgb", {})
+    assert glances(made, None, None, {}, "cpu") is None  # type: ignore[arg-type]
