@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ego.errors import BadRequest, BadVideo
-from ego.spec import Spec, canonical_json
+from ego.spec import Spec, canonical_json, late
 
 VIDEO_SUFFIXES = frozenset(
     {".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf"}
@@ -93,7 +93,9 @@ class Array(Spec):
 
     Sides of 0 at the end of a shape are the height and width of the extractor's picture, which only the
     video tells (`sized`). `scale` turns the stored numbers into real ones (stored * scale); `box` is the part
-    of the frame a map shows; `compress` allows zstd inside the checksum, for flow and maps.
+    of the frame a map shows; `compress` allows zstd inside the checksum, for flow and maps. Where a row holds
+    several views of its window, its first axis is theirs and `views` says of each the box that it shows (of a
+    square frame, as `box` does) and whether it is mirrored (1) or not (0).
     """
 
     shape: tuple[int, ...] = ()
@@ -102,6 +104,7 @@ class Array(Spec):
     scale: float = 1.0
     box: tuple[float, float, float, float] = WHOLE
     compress: bool = False
+    views: tuple[tuple[float, float, float, float, float], ...] = late(())
 
     @property
     def free(self) -> bool:

@@ -11,6 +11,8 @@ from torch import nn
 
 from ego.errors import BadRequest
 from ego.extractors._tapped import _autocast, centre_crop
+from ego.extractors._viewed import seen
+from ego.extractors._views import ONE, views_of
 from ego.extractors._weights import KeysDiffer, _open, _some, initialise
 from ego.fields import Weights
 
@@ -41,7 +43,7 @@ def default_output(spec: "Hf") -> str:
 def row_shape(spec: "Hf") -> tuple[int, ...]:
     """The shape of one row, found by a run that computes no number and needs no weights."""
     with _fitting(spec):
-        row = Seen(_empty(spec.config), spec, spec.output)(_grey(spec))["feature"]
+        row = Seen(_empty(spec.config), spec, spec.output).row(_grey(spec))
     return tuple(row.shape[1:])
 
 
@@ -76,8 +78,16 @@ class Seen(nn.Module):
         self.register_buffer("std", torch.tensor(spec.std, device=device), persistent=False)
 
     def forward(self, frames: torch.Tensor) -> dict[str, torch.Tensor]:
-        """{"feature": (B, *shape) float32} of frames (B, T, H, W, 3) uint8."""
-        return {"feature": self._arranged(self._run(frames)).float()}
+        """{"feature": (B, [views,] *shape) float32} of frames (B, T, H, W, 3) uint8."""
+        spelt = self._spec.views
+        if spelt == ONE:
+            return {"feature": self.row(frames)}
+        rows = seen(frames, views_of(spelt, self._spec.name), self._spec.size, self.row)
+        return {"feature": rows if len(spelt) == 1 else rows.reshape(-1, len(spelt), *rows.shape[1:])}
+
+    def row(self, frames: torch.Tensor) -> torch.Tensor:
+        """(B, *shape) float32 of the centre crops of frames."""
+        return self._arranged(self._run(frames)).float()
 
     def pools(self, frames: torch.Tensor) -> bool:
         """Whether the model gives one vector by itself."""

@@ -6,11 +6,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from ego.errors import BadRequest
-from ego.extractors._backbone import Precision, check_crop, crop_box
+from ego.extractors._backbone import Precision, check_crop, crop_box, viewed
 from ego.extractors._base import Files, Network
 from ego.extractors._model_folder import canonical_config, config_beside, geometry_beside
+from ego.extractors._views import ONE, check_views, described, views_of
 from ego.sampling import Window
-from ego.spec import Weights, from_table
+from ego.spec import Weights, from_table, late
 from ego.video import WHOLE, Array, Box, Picture
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ class Hf(Network):
     `grid` the same as a map (D, [moments,] h, w); `logits` the classes. `weights` is the safetensors file of a
     model folder: `config` (its config.json), the window's frames and what the processor beside it does
     (`picture`, `size` of the centre crop, `((bytes * factor) - mean) / std`) are filled in from the folder
-    and are in the digest. The picture is scaled bilinearly, whatever the processor's own filter.
+    and are in the digest. The picture is scaled bilinearly, whatever the processor's own filter. `views` are
+    those of the other backbones.
     """
 
     window: Window = Window()
@@ -41,6 +43,7 @@ class Hf(Network):
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     precision: Precision = "bfloat16"
+    views: tuple[str, ...] = late(ONE)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -50,6 +53,7 @@ class Hf(Network):
             object.__setattr__(self, "config", canonical_config(self.config, f"{self.name}.config"))
         if self.picture is not None and self.size:
             check_crop(self.name, self.picture, self.size)
+            check_views(self.views, self.name, self.picture, self.size)
 
     @classmethod
     def complete(cls, table: Mapping[str, Any], files: Files) -> dict[str, Any]:
@@ -86,15 +90,18 @@ class Hf(Network):
         kind: Literal["vector", "map", "tokens"] = (
             "map" if self.output == "grid" else "tokens" if self.output == "tokens" else "vector"
         )
-        return {"feature": Array(shape, kind=kind, box=self.box(1, 1) if kind == "map" else WHOLE)}
+        array = Array(shape, kind=kind, box=self.box(1, 1) if kind == "map" else WHOLE)
+        return {"feature": viewed(array, described(self.views, self.name, self.needs()["frames"], self.size))}
 
     def box(self, width: int, height: int) -> Box:
-        """The centre crop's part of the upright frame."""
+        """The centre crop's part of the upright frame, or that of the one other view."""
+        if len(self.views) == 1 and self.views != ONE:
+            return views_of(self.views, self.name)[0].box(self.needs()["frames"], self.size, width, height)
         return crop_box(self.needs()["frames"], self.size, self.size, width, height)
 
     def classifier(self, files: Files) -> "Hf | None":
         """Itself with the output `logits`; None where its architecture has none."""
-        classes = replace(self, output="logits")
+        classes = replace(self, output="logits", views=ONE)
         try:
             classes.rows(files)
         except BadRequest:
