@@ -91,11 +91,9 @@ class Sound(Spec):
 class Array(Spec):
     """What one row of a stored array is: its shape, how it is stored and what it means.
 
-    Sides of 0 at the end of a shape are the height and width of the extractor's picture, which only the
-    video tells (`sized`). `scale` turns the stored numbers into real ones (stored * scale); `box` is the part
-    of the frame a map shows; `compress` allows zstd inside the checksum, for flow and maps. Where a row holds
-    several views of its window, its first axis is theirs and `views` says of each the box that it shows (of a
-    square frame, as `box` does) and whether it is mirrored (1) or not (0).
+    Sides of 0 at the end of a shape are the height and width of the extractor's picture (`sized`). Stored * `scale` is
+    real; `box` is the part of the frame a map shows; `compress` allows zstd inside the checksum. Several views of a
+    window are a row's first axis: `views` says the box of each (of a square frame) and 1 where it is mirrored.
     """
 
     shape: tuple[int, ...] = ()

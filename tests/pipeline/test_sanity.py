@@ -81,3 +81,29 @@ def test_class_names_that_are_none(tmp_path: Path) -> None:
 def test_a_network_of_no_classes_has_none() -> None:
     made = make("extractors", "mean_rgb", {})
     assert glances(made, None, None, {}, "cpu") is None  # type: ignore[arg-type]
+
+
+def test_a_model_folder_names_its_classes(tmp_path: Path, readable_video: Callable[..., Path]) -> None:
+    transformers = pytest.importorskip("transformers")
+    from ego.cache.store import FeatureStore
+
+    config = transformers.ViTConfig(
+        image_size=32, patch_size=16, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64,
+        id2label={0: "wash", 1: "cut", 2: "pour"},
+    )  # fmt: skip
+    model = transformers.ViTForImageClassification(config)
+    model.classifier.bias.data = torch.tensor([0.0, 30, 0])
+    model.save_pretrained(tmp_path / "vit")
+    processor = {"size": {"height": 32, "width": 32}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    (tmp_path / "vit" / "preprocessor_config.json").write_text(json.dumps(processor))
+    video = readable_video(tmp_path / "v.mp4", frames=5)
+    table = ["--with", "hf", "--set", f"hf.weights={tmp_path / 'vit'}", "--set", 'hf.views=["centre", "left flipped"]']
+    told = CliRunner().invoke(
+        group, ["extract", *table, "--store", str(tmp_path / "store"), "--sanity", "--quiet", str(video)]
+    )
+    assert told.exit_code == 0, told.output
+    assert "s: cut 100.0%, " in told.stderr
+    store = FeatureStore(str(tmp_path / "store"))
+    entry = store.read(next(iter(store)))
+    assert entry["feature"].shape == (5, 2, 32)
+    assert entry.arrays["feature"].views == ((0.0, 0.0, 1.0, 1.0, 0.0), (0.0, 0.0, 1.0, 1.0, 1.0))
