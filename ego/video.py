@@ -129,8 +129,7 @@ class Array(Spec):
     def cast(self, values: NDArray[Any]) -> NDArray[Any]:
         """`values` as they are stored: divided by `scale`, rounded for integers, in `dtype`.
 
-        What does not fit an integer type is a BadVideo; a float that overflows becomes infinite and
-        is refused by whoever writes it.
+        What does not fit an integer type is a BadVideo; a float that overflows is infinite, and refused when written.
         """
         kind = np.dtype(self.dtype)
         if values.dtype == kind and self.scale == 1.0:

@@ -109,12 +109,18 @@ class Seen(nn.Module):
             more["output_hidden_states"] = True
         name = str(getattr(self.model, "main_input_name", "pixel_values"))
         with _autocast("cuda" if frames.is_cuda else "cpu", spec.precision):
-            return self.model(**{name: shown}, **more)
+            found = self.model(**{name: shown}, **more)
+        if found.get("ids_restore") is not None:
+            raise BadRequest(
+                f"got {type(self.model).__name__}, which hides patches at random: no two runs are equal; write its "
+                "encoder as a model that sees all, such as a ViT"
+            )
+        return found
 
     def _arranged(self, found: Any) -> torch.Tensor:
         if self._classifies:
-            logits: torch.Tensor = found.logits
-            return logits
+            scores: torch.Tensor = found.logits
+            return scores.flatten(1)
         if self._output == "pooled":
             return self._pooled(found)
         before, grid = self._split(found)

@@ -280,6 +280,35 @@ def test_processors_say_their_pictures(table: Any, picture: tuple[Any, int], siz
     assert (255 * found["factor"] - found["mean"][0]) / found["std"][0] == pytest.approx((1 - 0.5) / 0.5)
 
 
+@pytest.mark.parametrize(("architecture", "config", "grid"), [
+    ("SwinForImageClassification", {"embed_dim": 16, "depths": [1, 1], "num_heads": [2, 2], "window_size": 4,
+                                    "patch_size": 4, "image_size": 32}, (32, 4, 4)),
+    ("ResNetForImageClassification", {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1]}, (16, 4, 4)),
+    ("DINOv3ConvNextModel", {"hidden_sizes": [8, 8, 8, 16], "depths": [1] * 4}, (16, 1, 1)),
+])  # fmt: skip
+def test_networks_that_narrow_have_a_grid(
+    architecture: str, config: dict[str, Any], grid: tuple[int, ...], tmp_path: Path
+) -> None:
+    cls = getattr(transformers, architecture)
+    cls(cls.config_class(**config)).save_pretrained(tmp_path)
+    normal = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps({"size": {"height": 32, "width": 32}, **normal}))
+    for output, shape in (("grid", grid), ("mean", grid[:1]), ("auto", grid[:1])):
+        spec, files = made(tmp_path, output=output)
+        with torch.inference_mode():
+            found = spec.build(files)(drawn(spec)[:, :, :, :32])["feature"]
+        assert spec.rows(files)["feature"].shape == shape == tuple(found.shape[1:])
+
+
+def test_a_model_that_hides_patches_at_random_is_refused(tmp_path: Path) -> None:
+    config = {**VIT, "decoder_hidden_size": 32, "decoder_num_hidden_layers": 1, "decoder_num_attention_heads": 2}
+    transformers.ViTMAEForPreTraining(transformers.ViTMAEConfig(**config)).save_pretrained(tmp_path)
+    normal = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps({"size": {"height": 32, "width": 32}, **normal}))
+    with pytest.raises(BadRequest, match="hides patches at random"):
+        made(tmp_path)
+
+
 def test_it_can_be_trained(tmp_path: Path) -> None:
     spec, files = made(saved(tmp_path / "one", "dinov2"))
     network = spec.build(files)
