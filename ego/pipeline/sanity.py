@@ -52,12 +52,18 @@ def _glances(
             continue
         with torch.inference_mode():
             given = {need: torch.from_numpy(pixels)[None].to(device) for need, pixels in shown.pixels.items()}
-            scores = module(**given)["feature"][0].double().cpu().flatten()
-        if scores.min() < 0 or abs(float(scores.sum()) - 1) > 0.02:  # not shares yet
-            scores = scores.softmax(dim=0)
+            scores = shares(module(**given)["feature"][0])
         best = scores.topk(min(TOP, len(scores)))
         pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
         yield Glance(shown.row.time[0], shown.row.time[2], tuple(pairs))
+
+
+def shares(row: torch.Tensor) -> torch.Tensor:
+    """(classes,) that sum to 1, of a row of scores: one vector, moments (T, classes) or a map (classes, ...)."""
+    scores = row.double().cpu()
+    scores = scores.mean(dim=0) if scores.ndim == 2 else scores.flatten(1).mean(dim=1) if scores.ndim > 2 else scores
+    are_shares = scores.min() >= 0 and abs(float(scores.sum()) - 1) < 0.02
+    return scores if are_shares else scores.softmax(dim=0)
 
 
 def _parts(video: Video, seconds: float) -> list[Video]:

@@ -134,6 +134,28 @@ def test_check_runs_no_code_and_breaks_on_nothing(resnet: Path, tmp_path: Path) 
     assert not (tmp_path / "ran").exists()
 
 
+def test_check_of_models_that_say_their_own_fields(shared_data: Path, tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    config = transformers.ViTConfig(
+        image_size=32, patch_size=16, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64
+    )
+    transformers.ViTModel(config).save_pretrained(tmp_path / "vit")
+    processor = {"size": {"height": 32, "width": 32}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    (tmp_path / "vit" / "preprocessor_config.json").write_text(json.dumps(processor))
+    code, facts = checked(str(tmp_path / "vit"), "--as", "hf")
+    assert (code, facts["fits"], facts["container"]) == (0, True, "safetensors")
+    assert facts["answers"]["feature"]["shape"] == [32]
+    changed = json.loads((tmp_path / "vit" / "config.json").read_text()) | {"num_hidden_layers": 2}
+    (tmp_path / "vit" / "config.json").write_text(json.dumps(changed))
+    code, facts = checked(str(tmp_path / "vit"), "--as", "hf")
+    assert code == 1
+    assert len(facts["differences"]["missing"]) == 16  # a block: 6 linear layers and 2 norms, each of two tensors
+    pytest.importorskip("ai_edge_litert")
+    small = shared_data / "weights" / "imagenet_small" / "mobilenet_v2_1.0_224_quant.tflite"
+    code, facts = checked(str(small), "--as", "image_model")
+    assert (code, facts["answers"]["feature"]["shape"]) == (0, [1280])
+
+
 @pytest.mark.parametrize("words", [["nothing.pt"], ["FILE", "--as", "no_such"], ["FILE", "--as", "tvl1"]])
 def test_check_of_what_cannot_be_asked(words: list[str], resnet: Path) -> None:
     words = [str(resnet) if word == "FILE" else word for word in words]

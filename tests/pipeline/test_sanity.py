@@ -13,7 +13,7 @@ from ego.cli import group
 from ego.errors import BadRequest
 from ego.extractors._weights import initialise
 from ego.layers.resnet import ResNet
-from ego.pipeline.sanity import _read, glances
+from ego.pipeline.sanity import _read, glances, shares
 from ego.spec import make
 
 SMALL = ["--set", "resnet.size=32", "--set", "resnet.picture.size=32", "--set", "resnet.precision=float32"]
@@ -70,6 +70,15 @@ def test_without_classes_it_says_so(tmp_path: Path, readable_video: Callable[...
     told = CliRunner().invoke(group, words)
     assert told.exit_code == 0
     assert told.stderr == "mean_rgb: no classes in its file\n"
+
+
+def test_scores_become_shares_over_moments_and_places() -> None:
+    one = torch.tensor([1.0, 3.0, 2.0])
+    assert shares(one).tolist() == pytest.approx([0.0900, 0.6652, 0.2447], abs=1e-4)
+    assert torch.equal(shares(one.repeat(4, 1)), shares(one))  # moments
+    assert torch.allclose(shares(one[:, None, None, None].expand(3, 2, 1, 2)), shares(one))  # a map
+    already = torch.tensor([0.25, 0.5, 0.25])
+    assert shares(already).tolist() == [0.25, 0.5, 0.25]
 
 
 def test_class_names_that_are_none(tmp_path: Path) -> None:
