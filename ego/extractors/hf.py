@@ -67,7 +67,8 @@ class Hf(Network):
         config = asked.config or config_beside(folder)  # type: ignore[arg-type]
         geometry = {} if folder is None else geometry_beside(folder)
         filled: dict[str, Any] = {**geometry, **table, "config": config}
-        if not filled.get("size"):
+        needed = ("size",) if folder is None else ("size", "mean", "std")
+        if not all(filled.get(name) for name in needed):
             raise BadRequest(
                 "got a model without a preprocessor_config.json beside it: its pictures are not known; set hf.size, "
                 "hf.mean and hf.std (and hf.picture) as its card says"

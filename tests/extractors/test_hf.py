@@ -1,6 +1,7 @@
 """`hf` gives what `transformers` gives, for what its own processors show it, and refuses what is not all there."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -248,11 +249,38 @@ def test_what_is_not_understood_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match="2 frames for dinov2, which sees one"):
         made(folder, window={"frames": 2}, output="cls")[0].rows({})
     (folder / "preprocessor_config.json").unlink()
-    with pytest.raises(BadRequest, match=r"set hf\.size"):
-        made(folder)
+    for fields in ({}, {"size": 32}):
+        with pytest.raises(BadRequest, match=r"set hf\.size, hf\.mean and hf\.std"):
+            made(folder, **fields)
+    assert made(folder, size=32, mean=CLIP_MEAN, std=CLIP_STD)[0].picture == Picture("squash", 32)
     (folder / "config.json").unlink()
     with pytest.raises(BadRequest, match=r"config\.json"):
         made(folder / "model.safetensors")
+
+
+def test_bad_weights_run_nothing(tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return os.mkdir, (str(tmp_path / "ran"),)
+
+    folder = saved(tmp_path / "one", "dinov2")
+    whole = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    spec, files = made(folder)
+    with pytest.raises(BadRequest, match=r"model\.safetensors does not open as plain tensors"):
+        spec.build(files)
+    (folder / "model.safetensors").unlink()
+    torch.save({"weights": Bomb()}, folder / "pytorch_model.bin")
+    spec, files = made(folder)
+    with pytest.raises(BadRequest, match=r"pytorch_model\.bin does not open as plain tensors"):
+        spec.build(files)
+    assert not (tmp_path / "ran").exists()
+    other = saved(tmp_path / "other", "siglip")
+    (folder / "pytorch_model.bin").unlink()
+    (folder / "model.safetensors").write_bytes((other / "model.safetensors").read_bytes())
+    spec, files = made(folder)
+    with pytest.raises(BadRequest, match=r"missing: .*; \d+ unexpected: "):
+        spec.build(files)
 
 
 def test_a_clip_of_another_length_is_refused(tmp_path: Path) -> None:
