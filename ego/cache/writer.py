@@ -41,7 +41,7 @@ class Writer:
         self._place, self._notes, self.key, self._spec = place, notes, key, spec
         self._arrays = dict(arrays)
         self._staged: Path | None = place.stage()
-        os.mkdir(self._staged)
+        self._opened = False
         declared = {**self._arrays, "time": TIME, "source": SOURCE}
         self._columns = {name: Column(self._staged / name, name, array) for name, array in declared.items()}
         self._times = Times()
@@ -64,6 +64,7 @@ class Writer:
             raise BadRequest(f"got rows for {self.key.path} after it was published or discarded")
         if set(block) != set(self._columns):
             raise BadRequest(f"got arrays {sorted(block)}, expected {sorted(self._columns)}")
+        self._open(self._staged)
         rows = len(block["time"])
         for name, column in self._columns.items():
             column.check(block[name], rows)
@@ -80,6 +81,7 @@ class Writer:
         if self._staged is None:
             raise BadRequest(f"got a second publish of {self.key.path}")
         try:
+            self._open(self._staged)
             marker = self._finish(self._staged, about, absent)
             self._settle(self._staged, marker)
             state = self._appear(self._staged)
@@ -98,6 +100,12 @@ class Writer:
             discard(self._staged)
             self._staged = None
             self._columns = {}
+
+    def _open(self, staged: Path) -> None:
+        """Makes the staging folder; not before there is something to put in, when its owner can already discard it."""
+        if not self._opened:
+            os.mkdir(staged)
+            self._opened = True
 
     def _finish(self, staged: Path, about: Mapping[str, Any], absent: str | None) -> Marker:
         """Everything written and read back; the marker names what was read."""

@@ -69,6 +69,16 @@ def command(
         return
     if seconds is not None:
         raise BadRequest("got --seconds without --draw; give --draw FILE.mp4, or leave it out")
+    tracks, broken = _tell(store, video, names, as_json, picture is not None)
+    if picture is not None:
+        _draw(tracks, video, picture)
+    context.exit(SOME_BROKEN if broken else 0)
+
+
+def _tell(
+    store: "FeatureStore", video: str, names: tuple[str, ...], as_json: bool, picture: bool
+) -> "tuple[list[Track], bool]":
+    """Prints the entries; (what a picture of them shows, whether one is broken)."""
     tracks: list[Track] = []
     broken = False
     for found in _entries(store, video, names or tuple(store.extractors())):
@@ -85,9 +95,7 @@ def command(
                 click.echo(_strip(track))
             click.echo()
         tracks += drawn
-    if picture is not None:
-        _draw(tracks, video, picture)
-    context.exit(SOME_BROKEN if broken else 0)
+    return tracks, broken
 
 
 def _draw_over(

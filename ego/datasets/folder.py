@@ -9,6 +9,7 @@ from typing import Literal
 from ego.datasets._base import Annotation, Annotations, Dataset, pick
 from ego.datasets._files import FileIndex
 from ego.errors import BadRequest
+from ego.signals.box_files import find_boxes, read_faces, read_hands
 from ego.signals.gaze_files import find_gaze, read_gaze
 from ego.signals.pupil import SCENE
 from ego.signals.table import Line, read_table
@@ -33,7 +34,8 @@ class Folder(Dataset):
 
     `gaze` is a folder below the data's root with `<video>.csv`, `<video>.txt` or an eye tracker's export
     `<video>/` (see `ego.signals.gaze_files`); `gaze_fps` and `gaze_size` are the rate and the pixels such a file
-    counts in.
+    counts in. `hands` and `faces` are such folders with box files (see `ego.signals.box_files`), which count
+    `box_fps` frames a second and pixels of `box_size`.
     """
 
     csv: str = ""
@@ -53,6 +55,10 @@ class Folder(Dataset):
     gaze: str = late("")
     gaze_fps: float = late(24.0)
     gaze_size: tuple[int, int] = late(SCENE)
+    hands: str = late("")
+    faces: str = late("")
+    box_fps: float = late(0.0)
+    box_size: tuple[int, int] = late((0, 0))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -65,6 +71,11 @@ class Folder(Dataset):
         if self.gaze_fps <= 0 or min(self.gaze_size) < 1:
             raise BadRequest(
                 f"got folder.gaze_fps = {self.gaze_fps:g} and gaze_size = {self.gaze_size}, expected each above 0"
+            )
+        if (self.hands or self.faces) and (self.box_fps <= 0 or min(self.box_size) < 1):
+            raise BadRequest(
+                f"got folder.box_fps = {self.box_fps:g} and box_size = {self.box_size} for files of boxes, expected "
+                "the frames a second and the width and height in pixels that they count in"
             )
         if self.fps < 0:
             raise BadRequest(f"got folder.fps = {self.fps:g}, expected pictures a second, or 0 for video files")
@@ -86,17 +97,20 @@ class Folder(Dataset):
         return Annotations({name: index.path(name) for name in names}, classes, clips, folds, rates=rates)
 
     def signals(self) -> tuple[str, ...]:
-        """Gaze, where there is a folder of it."""
-        return ("gaze",) if self.gaze else ()
+        """What there is a folder of: gaze, boxes of hands, tracks of faces."""
+        kinds = {"gaze": self.gaze, "hand_boxes": self.hands, "face_tracks": self.faces}
+        return tuple(kind for kind, folder in kinds.items() if folder)
 
     def readings(self, root: Path, video: str) -> dict[str, Reading]:
-        """The gaze beside a video; none where it has no file."""
-        if not self.gaze:
-            return {}
-        if not (root / self.gaze).is_dir():
-            raise BadRequest(f"{root / self.gaze} is no folder, expected the one that holds the gaze files")
-        path = find_gaze(root / self.gaze, video)
-        return {} if path is None else {"gaze": read_gaze(path, self.gaze_fps, self.gaze_size)}
+        """The signals beside a video; of a kind it has no file of there is none."""
+        found: dict[str, Reading] = {}
+        if self.gaze and (path := find_gaze(_there(root / self.gaze), video)):
+            found["gaze"] = read_gaze(path, self.gaze_fps, self.gaze_size)
+        if self.hands and (path := find_boxes(_there(root / self.hands), video)):
+            found["hand_boxes"] = read_hands(path, self.box_fps, self.box_size)
+        if self.faces and (path := find_boxes(_there(root / self.faces), video)):
+            found["face_tracks"] = read_faces(path, self.box_fps, self.box_size)
+        return found
 
     def _from_table(self, path: Path, index: FileIndex) -> list[tuple[Annotation, str]]:
         times = [self.start, self.stop] if self.start else []
@@ -146,6 +160,12 @@ class Folder(Dataset):
             sides = ["validation" if group[clip.video] == number else "train" for clip in clips]
             folds |= _fold(title, sides, f"{len(names)} annotated videos")
         return folds
+
+
+def _there(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise BadRequest(f"{folder} is no folder, expected the one that holds the files beside the videos")
+    return folder
 
 
 def _fold(title: str, splits: Sequence[str], source: str) -> dict[str, dict[str, Indices]]:

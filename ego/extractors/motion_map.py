@@ -28,8 +28,8 @@ class MotionMap(Tracker):
 
     window: Window = Window()
     idt: IDT = IDT()
-    moving_share: float = 0.5
-    support: float = 0.48
+    moving_share: float = 0.6
+    support: float = 0.3
     radius_pixels: float = 14.0
     paint: Literal["all", "start"] = "all"
 

@@ -217,3 +217,23 @@ def test_gaze_beside_the_videos_is_handed_over(tmp_path):
         Folder(gaze="eyes").readings(tmp_path, "open/a")
     with pytest.raises(BadRequest, match="gaze_fps"):
         Folder(gaze="gaze", gaze_fps=0.0)
+
+
+def test_boxes_beside_the_videos_are_handed_over(tmp_path):
+    for name in ("open", "hands", "faces"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "open" / "a.mp4").write_bytes(b"1")
+    (tmp_path / "hands" / "a.txt").write_text("1,7,100,50,100,50,0.9\n3,7,110,50,100,50,0.8\n")
+    (tmp_path / "faces" / "a.csv").write_text("2,4,0,0,200,100,1\n")
+    data = Folder(hands="hands", faces="faces", box_fps=10.0, box_size=(400, 200))
+    assert data.signals() == ("hand_boxes", "face_tracks")
+    found = data.readings(tmp_path, "open/a")
+    assert found["hand_boxes"].seconds[:, 0].tolist() == pytest.approx([0.05, 0.25])
+    assert found["hand_boxes"].arrays["box"][0].tolist() == [0.25, 0.25, 0.5, 0.5]
+    assert found["face_tracks"].arrays["track"].tolist() == [4]
+    assert data.readings(tmp_path, "open/b") == {}
+    with pytest.raises(BadRequest, match="box_fps"):
+        Folder(hands="hands")
+    (tmp_path / "hands" / "a.json").write_text("{}")
+    with pytest.raises(BadRequest, match="are both boxes"):
+        data.readings(tmp_path, "open/a")

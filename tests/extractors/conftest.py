@@ -241,3 +241,15 @@ def worlds() -> ModuleType:
     sys.modules["worlds"] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def watching() -> ModuleType:
+    """Inputs, hooks and blocks of frames for networks of faces: see watching.py."""
+    spec = importlib.util.spec_from_file_location("watching", Path(__file__).with_name("watching.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["watching"] = module
+    spec.loader.exec_module(module)
+    return module

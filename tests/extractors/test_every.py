@@ -106,6 +106,16 @@ SAMPLES = {
         f'detector = {{ name = "UltraFace", weights = "{TINY}" }}\nmin_hits = 1',
     ],
     "face_crops": ["", f'rule = "asd"\nfaces = {{ detector = {{ name = "YuNet", weights = "{TINY}" }} }}'],
+    "lam": [
+        'weights = "random:0"',
+        'weights = "random:7"\nwindow = { fps = 30.0 }\nfaces = { window = { fps = 30.0 } }',
+    ],
+    "ttm": ['weights = "random:0"'],
+    "talknet": ['weights = "random:0"', 'weights = "random:7"\nfps = 25.0\nloudness = 0.0'],
+    "light_asd": [
+        'weights = "random:0"',
+        f'weights = "random:7"\npiece_seconds = 4.0\nfaces = {{ detector = {{ name = "YuNet", weights = "{TINY}" }} }}',
+    ],
 }
 SAMPLES["hf"] = [
     f"weights = 'random:0'\nconfig = '{VIT}'\nsize = 32\noutput = 'cls'",

@@ -151,7 +151,7 @@ def test_the_published_mobilenet_needs_no_setting(shared_data: Path) -> None:
     assert found.output == "MobilenetV2/Logits/AvgPool"
     finder = WeightFinder([folder])
     assert found.rows(finder.files)["feature"].shape == (1280,)
-    present = {one.file.name: one.path for one in finder.known() if one.path}
+    present = {one.file.name: one.path for one in WeightFinder([folder / "imagenet_small"]).known() if one.path}
     assert present == {
         "mobilenet_v2_1.0_224_quant.tflite": folder / "imagenet_small" / "mobilenet_v2_1.0_224_quant.tflite"
     }

@@ -129,7 +129,11 @@ def test_a_written_world_is_read_with_its_truth(world: Path) -> None:
     assert set(annotations.classes) == {"verb", "noun"}
     for name in annotations.videos:
         readings = kitchen.readings(world, name)
-        assert set(readings) == {"gaze", "hands", "objects", "faces", "segments"}
+        assert set(readings) == set(kitchen.signals())
+        seen = np.isfinite(readings["hands"].arrays["boxes"]).all(axis=2)
+        assert len(readings["hand_boxes"].seconds) == seen.sum()
+        assert (readings["hand_boxes"].arrays["side"] == 1).sum() == seen[:, 1].sum()
+        assert len(readings["face_tracks"].seconds) == np.isfinite(readings["faces"].arrays["boxes"]).all(axis=2).sum()
         assert len(readings["gaze"].seconds) == 90
         assert readings["hands"].arrays["points"].shape == (90, 2, 8, 2)
         clips = [clip for clip in annotations.clips if clip.video == name]
