@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from ego.layers.resnet import shortcut
+from ego.layers.resnet import projection
 
 REDUCTION = 8
 
@@ -38,7 +38,7 @@ class ExcitedBlock(nn.Module):
         self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         self.se = Excitation(width)
-        self.downsample = shortcut(channels, width, stride)
+        self.downsample = projection(channels, width, stride)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, width, H / stride, W / stride) of (B, channels, H, W)."""
