@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ego.errors import BadRequest, BadVideo
-from ego.spec import Spec, canonical_json
+from ego.spec import Spec, canonical_json, late
 
 VIDEO_SUFFIXES = frozenset(
     {".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf"}
@@ -91,9 +91,9 @@ class Sound(Spec):
 class Array(Spec):
     """What one row of a stored array is: its shape, how it is stored and what it means.
 
-    Sides of 0 at the end of a shape are the height and width of the extractor's picture, which only the
-    video tells (`sized`). `scale` turns the stored numbers into real ones (stored * scale); `box` is the part
-    of the frame a map shows; `compress` allows zstd inside the checksum, for flow and maps.
+    Sides of 0 at the end of a shape are the height and width of the extractor's picture (`sized`). Stored * `scale` is
+    real; `box` is the part of the frame a map shows; `compress` allows zstd inside the checksum. Several views of a
+    window are a row's first axis: `views` says the box of each (of a square frame) and 1 where it is mirrored.
     """
 
     shape: tuple[int, ...] = ()
@@ -102,6 +102,7 @@ class Array(Spec):
     scale: float = 1.0
     box: tuple[float, float, float, float] = WHOLE
     compress: bool = False
+    views: tuple[tuple[float, float, float, float, float], ...] = late(())
 
     @property
     def free(self) -> bool:
@@ -128,8 +129,7 @@ class Array(Spec):
     def cast(self, values: NDArray[Any]) -> NDArray[Any]:
         """`values` as they are stored: divided by `scale`, rounded for integers, in `dtype`.
 
-        What does not fit an integer type is a BadVideo; a float that overflows becomes infinite and
-        is refused by whoever writes it.
+        What does not fit an integer type is a BadVideo; a float that overflows is infinite, and refused when written.
         """
         kind = np.dtype(self.dtype)
         if values.dtype == kind and self.scale == 1.0:

@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ego.pipeline.jobs import Outcome
+    from ego.video import Video
 
 SOME_FAILED = 1
 
@@ -35,17 +37,28 @@ SOME_FAILED = 1
     help="Videos at once.",
     show_default=True,
 )
+@click.option("--sanity", is_flag=True, help="First print the likeliest classes of a few windows of the first video.")
+@click.option(
+    "--classes",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="With --sanity: the names of the classes, one a line or a JSON list.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a video on stdout.")
 @click.option("--quiet", is_flag=True, help="No bar and no summary; failures are still told.")
 @click.pass_context
 def command(
-    context: click.Context, /, request: Request, places: tuple[str, ...], as_json: bool, quiet: bool, **how: Any
-) -> None:
+    context: click.Context, /, request: Request, places: tuple[str, ...], sanity: bool, classes: Path | None,
+    as_json: bool, quiet: bool, **how: Any,
+) -> None:  # fmt: skip
     """Compute the features that are missing, and store them.
 
     Videos are files, folders (searched throughout), patterns or a LIST.txt with one path a line.
     A first argument that ends in .toml is a recipe. What is stored is never computed again; what
-    failed before is tried again. Exit code 1: some videos failed, the others are done.
+    failed before is tried again. With --sanity, networks whose file has the classes they were trained on first
+    say what they see, on stderr: names from FILE, else from a file beside the weights (best.classes.txt beside
+    best.pth, or the configuration of a model folder), else numbers. Exit code 1: some videos failed, the others
+    are done.
 
     \b
     Examples:
@@ -64,6 +77,8 @@ def command(
         videos, failures = request.scan(store, partial(bar.counting, "reading videos"))
         for failure in failures:
             tally.add(refuse(failure, extractors, store))
+        if sanity and videos:
+            _tell_sanity(request, videos[0], classes, how["device"])
         jobs = work(videos, extractors, store, request.readings(videos))
         tally.already = len({video.digest for video in videos}) - len(jobs)
         for outcome in _run(request, store, jobs, bar, how):
@@ -71,6 +86,29 @@ def command(
     if not quiet:
         click.echo(tally.summary(bar), err=True)
     context.exit(SOME_FAILED if tally.failed else 0)
+
+
+def _tell_sanity(request: Request, video: "Video", given: Path | None, device: str) -> None:
+    """Each network's likeliest classes in a few windows of one video, on stderr."""
+    from ego.extractors._base import Network
+    from ego.media.decode import Decoder
+    from ego.pipeline.device import device_of
+    from ego.pipeline.sanity import class_names, glances
+
+    files = request.finder.files
+    with Decoder(request.decoder) as decoder:
+        for own, extractor in request.extractors.items():
+            found = (
+                glances(extractor, video, decoder, files, device_of(device)) if isinstance(extractor, Network) else None
+            )
+            if found is None:
+                click.echo(f"{own}: no classes in its file", err=True)
+                continue
+            names = class_names(extractor, files, given) or ()
+            for one in found:
+                said = [f"{names[i] if i < len(names) else i} {share:.1%}" for i, share in one.top]
+                where = f"{own}, {one_line(video.name)}, {one.start:.2f} to {one.stop:.2f} s"
+                click.echo(f"{where}: {', '.join(said)}", err=True)
 
 
 def _run(request: Request, store: Any, jobs: Any, bar: Bar, how: dict[str, Any]) -> "Iterator[Outcome]":

@@ -2,14 +2,15 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ego.errors import BadRequest
 from ego.extractors._base import Extractor, Files, Network
+from ego.extractors._views import ONE, check_views, described, views_of
 from ego.sampling import Window
-from ego.spec import Weights
+from ego.spec import Weights, late
 from ego.video import WHOLE, Array, Box, Picture
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ class Backbone(Network):
     """A network with named end points: `taps` says which are kept, one alone is called `feature`.
 
     `picture` is cropped at its centre to `size` x `size` pixels. `precision` is that of the
-    convolutions; rows come out in float32 and are stored in float16.
+    convolutions; rows come out in float32 and are stored in float16. `views` names what is shown of each
+    window instead of the centre, such as `top_left`, `right 0.9` (a square of 0.9 crops, scaled to the crop) or
+    `centre flipped`; several are an axis after the rows.
     """
 
     end_points: ClassVar[tuple[str, ...]]
@@ -41,6 +44,7 @@ class Backbone(Network):
     picture: Picture = Picture("short", 256)
     size: int = 224
     precision: Precision = "bfloat16"
+    views: tuple[str, ...] = late(ONE)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -50,6 +54,11 @@ class Backbone(Network):
                 f"got taps {list(self.taps)} of {self.name}, expected some of: {', '.join(self.end_points)}"
             )
         self.check_picture()
+        if self.views != ONE:
+            picture = next(iter(self.needs().values()))
+            if not isinstance(picture, Picture):
+                raise BadRequest(f"got views of {self.name}, which sees no frames; leave views out")
+            check_views(self.views, self.name, picture, self.size)
 
     def check_picture(self) -> None:
         """Nothing, or a BadRequest where the crop may reach beyond the picture."""
@@ -108,11 +117,16 @@ class Backbone(Network):
         for tap in self.taps:
             shape = self.shape(tap, classes)
             kind = self.kind(tap, shape)
-            found[self._array(tap)] = Array(shape, kind=kind, box=square if kind == "map" else WHOLE)
+            found[self._array(tap)] = viewed(
+                Array(shape, kind=kind, box=square if kind == "map" else WHOLE),
+                described(self.views, self.name, self.picture, self.size),
+            )
         return found
 
     def box(self, width: int, height: int) -> Box:
-        """The centre crop's part of the upright frame."""
+        """The centre crop's part of the upright frame, or that of the one other view."""
+        if len(self.views) == 1 and self.views != ONE:
+            return views_of(self.views, self.name)[0].box(self.picture, self.size, width, height)
         return crop_box(self.picture, self.size, self.size, width, height)
 
     def build(self, files: Files) -> "nn.Module":
@@ -122,7 +136,23 @@ class Backbone(Network):
         model = self._load(None, files)
         taps = {tap: self._array(tap) for tap in self.taps}
         need = next(iter(self.needs()))
-        return Tapped(model, self.prepare(), taps, self.arrange, self.precision, need).eval()
+        prepare = self.prepare()
+        if self.views != ONE:
+            from ego.extractors._viewed import Viewed
+
+            prepare = Viewed(prepare, views_of(self.views, self.name), self.size)
+        return Tapped(model, prepare, taps, self._arranged, self.precision, need).eval()
+
+    def classifier(self, files: Files) -> "Network | None":
+        """Itself with the classes alone; None where it, or its file, has none."""
+        if "logits" not in self.end_points:
+            return None
+        if self.weights.seed is None:
+            from ego.extractors._weights import read
+
+            if not self.classes_of(self.rename(read(files[self.weights]))):
+                return None
+        return replace(self, taps=("logits",), views=ONE)
 
     def tail(self, tap: str, files: Files) -> "nn.Module":
         """The network above a stored end point: forward(rows (B, *shape)) gives the taps above it."""
@@ -136,7 +166,17 @@ class Backbone(Network):
                 f"one of them, of: {', '.join(self.end_points)}"
             )
         model = self._load(tap, files)
-        return Tapped(model, Restored(partial(self.restore, tap)), taps, self.arrange, self.precision).eval()
+        restored: nn.Module = Restored(partial(self.restore, tap))
+        if len(self.views) > 1:
+            from ego.extractors._viewed import Apart
+
+            restored = Apart(restored)
+        return Tapped(model, restored, taps, self._arranged, self.precision).eval()
+
+    def _arranged(self, x: "Tensor") -> "Tensor":
+        """As `arrange`, the views of a window together."""
+        rows, views = self.arrange(x), len(self.views)
+        return rows if views == 1 else rows.reshape(-1, views, *rows.shape[1:])
 
     def _array(self, tap: str) -> str:
         return "feature" if len(self.taps) == 1 else tap
@@ -150,6 +190,11 @@ class Backbone(Network):
             return self.network(found, after)
 
         return load(make, self.weights, files, above=after is not None, rename=self.rename)
+
+
+def viewed(array: Array, views: tuple[tuple[float, ...], ...]) -> Array:
+    """The array of several views of each window: an axis of theirs first; of none, the array itself."""
+    return replace(array, shape=(len(views), *array.shape), views=views) if views else array  # type: ignore[arg-type]
 
 
 def crop_box(picture: Picture, crop_height: int, crop_width: int, width: int, height: int) -> Box:

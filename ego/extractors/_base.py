@@ -82,6 +82,10 @@ class Network(Extractor, ABC):
         precision are inside the module. It may be called from several threads at once.
         """
 
+    def classifier(self, files: Files) -> "Network | None":
+        """The same network on the same window, giving the scores of its classes; None where it has none."""
+        return None
+
     def tail(self, tap: str, files: Files) -> "nn.Module":
         """The network above a stored tap, trainable: forward((B, *shape of the tap)) -> {array: (B, *shape)}.
 

@@ -74,18 +74,26 @@ def read(path: Path) -> Tensors:
 
     A file that only a pickle able to run code could open, or one without tensors, is a BadRequest.
     """
-    content = _open(path)
+    return unwrapped(path)[0]
+
+
+def unwrapped(path: Path) -> tuple[Tensors, tuple[str, ...]]:
+    """What `read` gives, and the containers and prefixes it lay in, from the outside in."""
+    content, around = _open(path), []
     for _ in CONTAINERS:
-        inner = [content[name] for name in CONTAINERS if isinstance(content, Mapping) and name in content]
-        if not inner or not isinstance(inner[0], Mapping):
+        inner = [name for name in CONTAINERS if isinstance(content, Mapping) and name in content]
+        if not inner or not isinstance(content[inner[0]], Mapping):
             break
-        content = inner[0]
+        around.append(inner[0])
+        content = content[inner[0]]
     if not isinstance(content, Mapping):
         raise BadRequest(f"got {type(content).__name__} in {path.name}, expected a table of tensors (a state dict)")
     tensors = {str(key): value for key, value in content.items() if isinstance(value, torch.Tensor)}
     if not tensors:
         raise BadRequest(f"got no tensors in {path.name}, expected a state dict or one under {', '.join(CONTAINERS)}")
-    return _without_prefixes(tensors)
+    plain = _without_prefixes(tensors)
+    stripped = next(iter(tensors)).removesuffix(next(iter(plain)))
+    return plain, (*around, *([stripped] if stripped else []))
 
 
 class Nothing:
@@ -135,6 +143,14 @@ def _without_prefixes(tensors: Tensors) -> Tensors:
     return _without_prefixes({key.removeprefix(shared): tensor for key, tensor in tensors.items()})
 
 
+class KeysDiffer(BadRequest):
+    """A file's tensors are not those of the network; `differences` lists every key by what is wrong with it."""
+
+    def __init__(self, text: str, differences: Mapping[str, list[str]]) -> None:
+        super().__init__(text)
+        self.differences = {what: keys for what, keys in differences.items() if keys}
+
+
 def check_keys(expected: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor], name: str) -> None:
     """Nothing, or one BadRequest that lists what is missing, unexpected and of another shape."""
     missing = [key for key in expected if key not in found]
@@ -147,9 +163,10 @@ def check_keys(expected: Mapping[str, torch.Tensor], found: Mapping[str, torch.T
     parts = {"missing": missing, "unexpected": unexpected, "of another shape": mis_shaped}
     words = [f"{len(keys)} {what}: {_some(keys)}" for what, keys in parts.items() if keys]
     if words:
-        raise BadRequest(
+        raise KeysDiffer(
             f"{name} holds {len(found)} tensors, {len(expected)} were expected; {'; '.join(words)}; "
-            "name the file of this network, or set the fields it was made with"
+            "name the file of this network, or set the fields it was made with",
+            parts,
         )
 
 

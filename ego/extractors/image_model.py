@@ -1,7 +1,7 @@
 """`image_model`: any ONNX or TFLite image model, one row a frame; the file says most of the fields."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
@@ -103,6 +103,11 @@ class ImageModel(Network):
     def box(self, width: int, height: int) -> Box:
         """The centre crop's part of the upright frame."""
         return crop_box(self.needs()["frames"], *self._sides, width, height)
+
+    def classifier(self, files: Files) -> "ImageModel | None":
+        """Itself with the model's own output, where that is one vector; None where it is none."""
+        whole = replace(self, output=_graph(files[self.weights], self.layout).tensors[-1])
+        return whole if len(whole.rows(files)["feature"].shape) == 1 else None
 
     def build(self, files: Files) -> "nn.Module":
         """(B, 1, H, W, 3) uint8 -> (B, *shape); it has no parameters and cannot be trained."""

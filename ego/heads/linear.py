@@ -40,4 +40,9 @@ class Linear(Head):
 
 
 def _width(array: Array) -> int:
+    if array.views and array.kind == "map":
+        raise BadRequest(
+            f"got maps of {len(array.views)} views for linear, which averages the places of one; extract one view, or "
+            "vectors"
+        )
     return array.shape[0] if array.kind == "map" else prod(array.shape)

@@ -6,7 +6,16 @@ import torch
 
 from ego.errors import BadRequest
 
-RECORDED = ("numpy", "torch", "onnxruntime", "ai-edge-litert", "opencv-contrib-python-headless", "zarr", "zarrs")
+RECORDED = (
+    "numpy",
+    "torch",
+    "transformers",
+    "onnxruntime",
+    "ai-edge-litert",
+    "opencv-contrib-python-headless",
+    "zarr",
+    "zarrs",
+)
 
 
 def device_of(asked: str) -> str:

@@ -16,6 +16,7 @@ from ego.errors import BadRequest
 from ego.extractors._base import Extractor
 from ego.extractors._published import WeightFile
 from ego.pipeline.digests import cache_folder, file_sha256
+from ego.pipeline.model_folders import HUB_NAME, model_file
 from ego.spec import Spec, Weights, find, held, names, weight_fields
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".pyth", ".onnx", ".tflite", ".model", ".ckpt", ".bin", ".tar")
@@ -73,8 +74,15 @@ class WeightFinder(Mapping[Weights, Path]):
         return filled
 
     def locate(self, text: str) -> Path | None:
-        """The file of that name or path; two of one name with other bytes in one folder are a BadRequest."""
+        """The file of that name or path; two of one name with other bytes in one folder are a BadRequest.
+
+        A folder with a model's `config.json`, and a hub's `owner/name` that is in its cache here, stand for the
+        weights in them.
+        """
         direct = Path(text).expanduser()
+        model = model_file(text)
+        if model is not None:
+            return model
         if direct.name != text and direct.is_file():
             return direct
         for folder in self.directories:
@@ -157,6 +165,8 @@ class WeightFinder(Mapping[Weights, Path]):
         folders = ", ".join(map(str, self.directories))
         put = f"put it into one of {folders}, or name its folder with --weights DIR or $EGO_WEIGHTS"
         file = next((file for _, file in published() if file.name == name), None)
+        if file is None and HUB_NAME.fullmatch(name) and Path(name).suffix.lower() not in SUFFIXES:
+            return f"where it is a model of the hub, `hf download {name}` fetches it into the cache it is looked for in"
         if file is None:
             return put
         return f"it is published at {file.url}: `ego weights get {name}` fetches it, or {put}"

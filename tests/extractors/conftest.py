@@ -201,6 +201,36 @@ def tiny_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+class TinyNetwork(torch.nn.Module):
+    """A convolution of 4 channels whose weights are stated; gives its map and the mean of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 4, 3, stride=2)
+        for place, weight in enumerate(self.parameters()):
+            drawn = np.random.Generator(np.random.PCG64(place)).standard_normal(tuple(weight.shape), np.float32)
+            weight.data = torch.from_numpy(drawn)
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        """{"map": (B, 4, h, w), "pool": (B, 4)}."""
+        found = torch.relu(self.conv(x))
+        return {"map": found, "pool": found.mean(dim=(2, 3))}
+
+
+@pytest.fixture
+def tiny_network() -> torch.nn.Module:
+    """See TinyNetwork; in eval mode."""
+    return TinyNetwork().eval()
+
+
+@pytest.fixture(scope="session")
+def tiny_script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny network as a TorchScript file."""
+    path = tmp_path_factory.mktemp("script") / "tiny.pt"
+    torch.jit.save(torch.jit.trace(TinyNetwork().eval(), torch.zeros(1, 3, 24, 24), strict=False), path)
+    return path
+
+
 @pytest.fixture(scope="session")
 def worlds() -> ModuleType:
     """Worlds whose motion is known: see worlds.py."""

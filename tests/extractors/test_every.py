@@ -27,6 +27,12 @@ TINY = "sha256:" + "ab" * 32  # stands for the drawn ONNX model, whose bytes a l
 SIDE, WIDE = 32, 48
 QUICK = 'weights = "random:7"\nprecision = "float32"\nsize = 32\npicture = { fit = "short", size = 32 }\n'
 FLOW_PICTURE = f'picture = {{ fit = "height", size = {SIDE} }}'
+SCRIPT = "sha256:" + "cd" * 32  # and this one for the drawn TorchScript model
+VIT = (
+    '{"model_type": "vit", "image_size": 32, "patch_size": 16, "hidden_size": 32, "num_hidden_layers": 2, '
+    '"num_attention_heads": 2, "intermediate_size": 64}'
+)
+VIDEOMAE = VIT[:-1].replace('"vit"', '"videomae"') + ', "num_frames": 4, "tubelet_size": 2}'
 # name -> recipe tables: the first is the extractor as it comes, and only named; the others are run too
 SAMPLES = {
     "mean_rgb": ["", "window = { frames = 3, stride = 2 }"],
@@ -111,6 +117,21 @@ SAMPLES = {
         f'weights = "random:7"\npiece_seconds = 4.0\nfaces = {{ detector = {{ name = "YuNet", weights = "{TINY}" }} }}',
     ],
 }
+SAMPLES["hf"] = [
+    f"weights = 'random:0'\nconfig = '{VIT}'\nsize = 32\noutput = 'cls'",
+    f"weights = 'random:7'\nprecision = 'float32'\nconfig = '{VIT}'\nsize = 32\noutput = 'cls'\n"
+    "picture = { fit = 'short', size = 32 }\nmean = [0.5, 0.5, 0.5]\nstd = [0.5, 0.5, 0.5]",
+    f"weights = 'random:7'\nprecision = 'float32'\nconfig = '{VIDEOMAE}'\nsize = 32\noutput = 'grid'\n"
+    "window = { frames = 4 }\npicture = { fit = 'squash', size = 36 }\nstd = [0.3, 0.3, 0.3]",
+]
+SAMPLES["torch_model"] = [
+    f"weights = '{SCRIPT}'",
+    f"weights = '{SCRIPT}'\nsize = 24\noutput = 'map'\npicture = {{ fit = 'short', size = 28 }}\ncolours = 'bgr'",
+    f"weights = '{SCRIPT}'\nsize = 24\noutput = 'pool'\npicture = {{ fit = 'squash', size = 24 }}\n"
+    "std = [0.5, 0.5, 0.5]",
+]
+POOL = "factory = 'torch.nn:AdaptiveAvgPool2d'\nrevision = '2'\noptions = '{\"output_size\": 2}'"
+SAMPLES["python_model"] = [POOL, f"{POOL}\nsize = 24\npicture = {{ fit = 'short', size = 28 }}\nmean = [0.5, 0.4, 0.3]"]
 EVERY = [(name, place) for name, tables in SAMPLES.items() for place in range(len(tables))]
 LONG = [("i3d", 2)]
 NETWORKS = [(name, place) for name, place in EVERY if issubclass(find("extractors", name), Network)]
@@ -126,8 +147,8 @@ def spec_of(name: str, place: int) -> Extractor:
 
 
 @pytest.fixture
-def files(tiny_onnx: Path) -> dict[Weights, Path]:
-    return {Weights(TINY): tiny_onnx}
+def files(tiny_onnx: Path, tiny_script: Path) -> dict[Weights, Path]:
+    return {Weights(TINY): tiny_onnx, Weights(SCRIPT): tiny_script}
 
 
 def windows(spec: Network, count: int) -> dict[str, torch.Tensor]:
