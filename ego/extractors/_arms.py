@@ -20,6 +20,9 @@ HUE_DEGREES, HUE_WIDTH = 39.0, 13.0
 ELBOWS = 1.35
 """How far below the frame's top the elbows are, in heights of the frame."""
 
+LONG = 1.6
+"""From here on the ratio of a patch's length to its width tells where its arm points."""
+
 LEAST_AREA = 0.002
 FIRST_SHOTS = 8
 
@@ -124,7 +127,7 @@ def _parts(
 
 def ends(columns: NDArray[np.intp], rows: NDArray[np.intp], width: int, height: int, reach: float) -> list[Hand]:
     """The hands of one patch of skin: one, or two where arms come in at two places of the frame's border."""
-    entries = _entries(columns, rows, width, height) or [(float(columns.mean()), 1.2 * height)]
+    entries = _entries(columns, rows, width, height) or [_beyond(columns, rows, width, height)]
     if len(entries) == 1:
         return _end(columns, rows, entries[0], width, height, reach)
     first, last = entries[0], entries[-1]
@@ -132,6 +135,18 @@ def ends(columns: NDArray[np.intp], rows: NDArray[np.intp], width: int, height: 
     return _end(columns[nearer], rows[nearer], first, width, height, reach) + _end(
         columns[~nearer], rows[~nearer], last, width, height, reach
     )
+
+
+def _beyond(columns: NDArray[np.intp], rows: NDArray[np.intp], width: int, height: int) -> tuple[float, float]:
+    """Where the line of a patch that ends inside the frame, at its sleeve, comes to the lower border or a side."""
+    x, y = float(columns.mean()), float(rows.mean())
+    across, slant, upright = np.var(columns), np.mean((columns - x) * (rows - y)), np.var(rows)
+    spread, lines = np.linalg.eigh(np.array([[across, slant], [slant, upright]]))
+    line = lines[:, 1] * np.sign(lines[1, 1] or 1.0)
+    if spread[1] < LONG**2 * spread[0] or line[1] < 0.3:
+        return x, 1.2 * height
+    steps = min((height - y) / line[1], ((width - x) if line[0] > 0 else x) / max(abs(line[0]), 1e-9))
+    return x + steps * float(line[0]), y + steps * float(line[1])
 
 
 def _entries(columns: NDArray[np.intp], rows: NDArray[np.intp], width: int, height: int) -> list[tuple[float, float]]:
