@@ -23,6 +23,9 @@ ELBOWS = 1.35
 LONG = 1.6
 """From here on the ratio of a patch's length to its width tells where its arm points."""
 
+RESTING = 0.9
+"""How much the learnt colour of arms excuses that a place does not move: hands rest."""
+
 LEAST_AREA = 0.002
 FIRST_SHOTS = 8
 
@@ -83,6 +86,7 @@ def _found(view: View, colours: Colours, hand_width: float) -> Detections:
     distance[view.known < 2] = 0
     trust = np.clip((view.known - 1) / 3, 0, 1)
     moves = np.clip((distance - 14) / 4, -3, 2.5) * trust - 1.5 * (1 - trust)
+    moves = np.maximum(moves, np.clip(learnt, 0, 3) * RESTING - 3)
     height, width = distance.shape
     low = np.clip(np.linspace(-1.5, 1.5, height, dtype=np.float32), -1.5, 1)[:, None]
     odds = cv2.GaussianBlur(0.7 * learnt + 1.2 * leaning + 1.3 * moves + 0.7 * low - 1, (0, 0), 1.2)
@@ -100,7 +104,7 @@ def _found(view: View, colours: Colours, hand_width: float) -> Detections:
             scores.append(sure * min(1.0, len(hand.rows) / (0.01 * width * height)))
             origins.append(hand.origin)
     view.free = (cv2.dilate(kept, _disc(7)) == 0).astype(np.uint8)
-    colours.learn(bins[(kept > 0) & (moves > 1) & (leaning > -1)], bins[(distance < 8) & (trust > 0.5)])
+    colours.learn(bins[(kept > 0) & (moves > 1) & (leaning > -1)], bins[(distance < 8) & (trust > 0.5) & (kept == 0)])
     return Detections.make(np.array(boxes), np.array(scores), np.array(origins))
 
 
