@@ -1,6 +1,7 @@
 """Which hand each track is: from where its arm comes, where it is, and what the tracks beside it are."""
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,17 +11,19 @@ from ego.extractors._detector import Detections
 NEAR_ARM, NEAR_HAND = 0.15, 0.25
 """How far from the middle, in widths of the frame, an arm's origin and a hand are surely of one side."""
 
-PLACE = 0.5
+PLACE = 0.1
 """What the place of a hand counts beside the origin of its arm."""
 
-CHANGE_SECONDS = 0.4
+CHANGE_SECONDS = 0.8
 """A track becomes the other hand where that long its arm surely comes from the other side, at least."""
 
 CROWDED = 0.5
 """How unlikely two tracks of one frame are to be the same hand, beside evidence that is sure."""
 
-LINK_SECONDS, LINK_WAY, LINK = 0.5, 0.15, 0.3
+LINK_SECONDS, LINK_WAY, LINK = 0.5, 0.15, 0.5
 """A track that begins so soon and so near after another's end goes on as that one, for as much evidence in seconds."""
+
+SWEEPS = 20
 
 
 @dataclass
@@ -56,11 +59,15 @@ class Track:
         return float(np.mean([found[frame].scores[detection] for frame, detection in pairs if detection >= 0]))
 
 
+def origins(track: Track, found: list[Detections]) -> NDArray[np.float64]:
+    """(frames,) x from which its arm comes; NaN where that is not known."""
+    pairs = zip(track.frames, track.detections, strict=True)
+    return np.array([found[frame].origin[detection] if detection >= 0 else np.nan for frame, detection in pairs])
+
+
 def evidence(track: Track, found: list[Detections]) -> NDArray[np.float64]:
     """(frames,) for the right hand where positive, within 1 + PLACE; 0 where no arm is known."""
-    pairs = zip(track.frames, track.detections, strict=True)
-    origin = np.array([found[frame].origin[detection] if detection >= 0 else np.nan for frame, detection in pairs])
-    arm, place = np.clip((origin - 0.5) / NEAR_ARM, -1, 1), np.clip((track.x - 0.5) / NEAR_HAND, -1, 1)
+    arm, place = np.clip((origins(track, found) - 0.5) / NEAR_ARM, -1, 1), np.clip((track.x - 0.5) / NEAR_HAND, -1, 1)
     return np.nan_to_num(arm + PLACE * place)
 
 
@@ -70,7 +77,7 @@ def cut(tracks: list[Track], found: list[Detections], fps: float) -> list[Track]
     for track in tracks:
         side = switched(evidence(track, found), CHANGE_SECONDS * fps)
         starts = [0, *(np.flatnonzero(np.diff(side)) + 1), len(side)]
-        for start, stop in zip(starts[:-1], starts[1:], strict=True):
+        for start, stop in pairwise(starts):
             part = track.part(track.number if start == 0 else fresh, int(start), int(stop))
             fresh += start > 0
             if any(detection >= 0 for detection in part.detections):
@@ -98,18 +105,22 @@ def sides(tracks: list[Track], found: list[Detections], fps: float) -> dict[int,
     Tracks whose arm is not known are named by `voted`. The others take the names that agree best with their own
     evidence, with the tracks they go on from, and with there being one hand of each name.
     """
-    weight = [float(evidence(track, found).sum()) * track.score(found) for track in tracks]
-    known = [bool(np.isfinite(_origins(track, found)).any()) for track in tracks]
-    named = [np.sign(each) or 1.0 if sure else voted(track, tracks) for track, each, sure in zip(tracks, weight, known)]
-    ties = _ties(tracks, found, weight, fps)
-    order = sorted((place for place, sure in enumerate(known) if sure), key=lambda place: abs(weight[place]))
-    for _ in range(20):
-        changed = False
-        for place in order:
+    quality = [track.score(found) for track in tracks]
+    weight = [sure * float(evidence(track, found).sum()) for track, sure in zip(tracks, quality, strict=True)]
+    known = [bool(np.isfinite(origins(track, found)).any()) for track in tracks]
+    named = [
+        (np.sign(each) or 1.0) if sure else voted(track, tracks)
+        for track, each, sure in zip(tracks, weight, known, strict=True)
+    ]
+    ties = _ties(tracks, quality, fps)
+    free = sorted((place for place, sure in enumerate(known) if sure), key=lambda place: abs(weight[place]))
+    for _ in range(SWEEPS):
+        settled = True
+        for place in free:
             pull = weight[place] + sum(tie * named[other] for other, tie in ties[place])
             if pull * named[place] < 0:
-                named[place], changed = -named[place], True
-        if not changed:
+                named[place], settled = -named[place], False
+        if settled:
             break
     return {track.number: int(name > 0) for track, name in zip(tracks, named, strict=True)}
 
@@ -123,6 +134,8 @@ def voted(track: Track, tracks: list[Track]) -> float:
     there, centre, vote = set(track.frames), float(track.x.mean()), 0.0
     alone = set(there)
     for other in tracks:
+        if other.frames[0] > track.frames[-1] or other.frames[-1] < track.frames[0]:
+            continue
         shared = there & set(other.frames)
         if other.number != track.number and shared:
             vote += len(shared) * np.sign(centre - float(other.x.mean()))
@@ -131,30 +144,25 @@ def voted(track: Track, tracks: list[Track]) -> float:
     return 1.0 if vote >= 0 else -1.0
 
 
-def _ties(
-    tracks: list[Track], found: list[Detections], weight: list[float], fps: float
-) -> list[list[tuple[int, float]]]:
-    """Of each track (other, how much it wants that one's name); negative where both are seen at once."""
+def _ties(tracks: list[Track], quality: list[float], fps: float) -> list[list[tuple[int, float]]]:
+    """Of each track (other, how much it wants that one's name); negative where both are there at once."""
     ties: list[list[tuple[int, float]]] = [[] for _ in tracks]
-    quality = [track.score(found) for track in tracks]
-    for one, track in enumerate(tracks):
-        for two in range(one + 1, len(tracks)):
-            other = tracks[two]
-            first, last = (track, other) if track.frames[-1] <= other.frames[-1] else (other, track)
-            gap = last.frames[0] - first.frames[-1]
+    order = sorted(range(len(tracks)), key=lambda place: tracks[place].frames[0])
+    for place, one in enumerate(order):
+        for two in order[place + 1 :]:
+            gap = tracks[two].frames[0] - tracks[one].frames[-1]
             if gap > LINK_SECONDS * fps:
-                continue
-            shared = len(set(track.frames) & set(other.frames))
-            tie = -CROWDED * shared * min(quality[one], quality[two]) 
-            if gap > 0:
-                way = np.abs(last.boxes[0] - first.boxes[-1]).max()
-                tie += LINK * fps * (way < LINK_WAY) * min(quality[one], quality[two])
+                break
+            tie = min(quality[one], quality[two]) * _tie(tracks[one], tracks[two], fps)
             if tie:
                 ties[one].append((two, tie))
                 ties[two].append((one, tie))
     return ties
 
 
-def _origins(track: Track, found: list[Detections]) -> NDArray[np.float64]:
-    pairs = zip(track.frames, track.detections, strict=True)
-    return np.array([found[frame].origin[detection] for frame, detection in pairs if detection >= 0])
+def _tie(one: Track, two: Track, fps: float) -> float:
+    """How much the later track `two` is the hand that `one` is; negative where both are there at once."""
+    if two.frames[0] > one.frames[-1]:
+        near = np.abs(two.boxes[0] - one.boxes[-1]).max() < LINK_WAY
+        return LINK * fps * float(near)
+    return -CROWDED * len(set(one.frames) & set(two.frames))
