@@ -23,6 +23,9 @@ ELBOWS = 1.35
 LONG = 1.6
 """From here on the ratio of a patch's length to its width tells where its arm points."""
 
+STRONGEST = 50.0
+"""How far from grey skin is; tomatoes, glowing rings and yellow tables lie beyond."""
+
 RESTING = 0.9
 """How much the learnt colour of arms excuses that a place does not move: hands rest."""
 
@@ -211,7 +214,7 @@ def skin_prior() -> NDArray[np.float64]:
     )
     hue, strength = np.degrees(np.arctan2(-blue, red)), np.hypot(red, blue)
     like = np.exp(-0.5 * ((hue - HUE_DEGREES) / HUE_WIDTH) ** 2)
-    like = like / (1 + np.exp((10 - strength) / 2.5)) / (1 + np.exp((strength - 75) / 5))
+    like = like / (1 + np.exp((10 - strength) / 2.5)) / (1 + np.exp((strength - STRONGEST) / 5))
     return np.asarray(like * np.where(bright < 30, 0.3, 1.0)).ravel()
 
 

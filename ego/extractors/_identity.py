@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ego.extractors._detector import Detections
 
-NEAR_ARM, NEAR_HAND = 0.15, 0.25
+NEAR_ARM, NEAR_HAND = 0.2, 0.25
 """How far from the middle, in widths of the frame, an arm's origin and a hand are surely of one side."""
 
 PLACE = 0.1
