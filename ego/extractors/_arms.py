@@ -20,6 +20,15 @@ HUE_DEGREES, HUE_WIDTH = 39.0, 13.0
 ELBOWS = 1.35
 """How far below the frame's top the elbows are, in heights of the frame."""
 
+LONG = 1.6
+"""From here on the ratio of a patch's length to its width tells where its arm points."""
+
+STRONGEST = 50.0
+"""How far from grey skin is; tomatoes, glowing rings and yellow tables lie beyond."""
+
+RESTING = 0.9
+"""How much the learnt colour of arms excuses that a place does not move: hands rest."""
+
 LEAST_AREA = 0.002
 FIRST_SHOTS = 8
 
@@ -80,6 +89,7 @@ def _found(view: View, colours: Colours, hand_width: float) -> Detections:
     distance[view.known < 2] = 0
     trust = np.clip((view.known - 1) / 3, 0, 1)
     moves = np.clip((distance - 14) / 4, -3, 2.5) * trust - 1.5 * (1 - trust)
+    moves = np.maximum(moves, np.clip(learnt, 0, 3) * RESTING - 3)
     height, width = distance.shape
     low = np.clip(np.linspace(-1.5, 1.5, height, dtype=np.float32), -1.5, 1)[:, None]
     odds = cv2.GaussianBlur(0.7 * learnt + 1.2 * leaning + 1.3 * moves + 0.7 * low - 1, (0, 0), 1.2)
@@ -97,7 +107,7 @@ def _found(view: View, colours: Colours, hand_width: float) -> Detections:
             scores.append(sure * min(1.0, len(hand.rows) / (0.01 * width * height)))
             origins.append(hand.origin)
     view.free = (cv2.dilate(kept, _disc(7)) == 0).astype(np.uint8)
-    colours.learn(bins[(kept > 0) & (moves > 1) & (leaning > -1)], bins[(distance < 8) & (trust > 0.5)])
+    colours.learn(bins[(kept > 0) & (moves > 1) & (leaning > -1)], bins[(distance < 8) & (trust > 0.5) & (kept == 0)])
     return Detections.make(np.array(boxes), np.array(scores), np.array(origins))
 
 
@@ -124,7 +134,7 @@ def _parts(
 
 def ends(columns: NDArray[np.intp], rows: NDArray[np.intp], width: int, height: int, reach: float) -> list[Hand]:
     """The hands of one patch of skin: one, or two where arms come in at two places of the frame's border."""
-    entries = _entries(columns, rows, width, height) or [(float(columns.mean()), 1.2 * height)]
+    entries = _entries(columns, rows, width, height) or [_beyond(columns, rows, width, height)]
     if len(entries) == 1:
         return _end(columns, rows, entries[0], width, height, reach)
     first, last = entries[0], entries[-1]
@@ -132,6 +142,18 @@ def ends(columns: NDArray[np.intp], rows: NDArray[np.intp], width: int, height: 
     return _end(columns[nearer], rows[nearer], first, width, height, reach) + _end(
         columns[~nearer], rows[~nearer], last, width, height, reach
     )
+
+
+def _beyond(columns: NDArray[np.intp], rows: NDArray[np.intp], width: int, height: int) -> tuple[float, float]:
+    """Where the line of a patch that ends inside the frame, at its sleeve, comes to the lower border or a side."""
+    x, y = float(columns.mean()), float(rows.mean())
+    across, slant, upright = np.var(columns), np.mean((columns - x) * (rows - y)), np.var(rows)
+    spread, lines = np.linalg.eigh(np.array([[across, slant], [slant, upright]]))
+    line = lines[:, 1] * np.sign(lines[1, 1] or 1.0)
+    if spread[1] < LONG**2 * spread[0] or line[1] < 0.3:
+        return x, 1.2 * height
+    steps = min((height - y) / line[1], ((width - x) if line[0] > 0 else x) / max(abs(line[0]), 1e-9))
+    return x + steps * float(line[0]), y + steps * float(line[1])
 
 
 def _entries(columns: NDArray[np.intp], rows: NDArray[np.intp], width: int, height: int) -> list[tuple[float, float]]:
@@ -192,7 +214,7 @@ def skin_prior() -> NDArray[np.float64]:
     )
     hue, strength = np.degrees(np.arctan2(-blue, red)), np.hypot(red, blue)
     like = np.exp(-0.5 * ((hue - HUE_DEGREES) / HUE_WIDTH) ** 2)
-    like = like / (1 + np.exp((10 - strength) / 2.5)) / (1 + np.exp((strength - 75) / 5))
+    like = like / (1 + np.exp((10 - strength) / 2.5)) / (1 + np.exp((strength - STRONGEST) / 5))
     return np.asarray(like * np.where(bright < 30, 0.3, 1.0)).ravel()
 
 

@@ -1,7 +1,6 @@
 """Detections of a whole video become two hands: tracks, which of them is left, and their rows."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from ego.extractors._base import Beside, Block, Files, Rows
 from ego.extractors._boxes import areas, suppress
 from ego.extractors._detector import Detections, Shot
+from ego.extractors._identity import Track, cut, sides
 from ego.extractors._sort import Sort
 
 if TYPE_CHECKING:
@@ -17,22 +17,6 @@ if TYPE_CHECKING:
 
 SORT_HEIGHT = 256.0
 """SORT's noise is in pixels: of frames of this height, as the authors' were, whatever the video's."""
-
-
-@dataclass
-class Track:
-    """One track: in which frames, its boxes there, and the detection behind each (-1 where predicted)."""
-
-    number: int
-    frames: list[int] = field(default_factory=list)
-    boxes: list[NDArray[np.float64]] = field(default_factory=list)
-    detections: list[int] = field(default_factory=list)
-    shown: bool = False
-
-    def end(self) -> None:
-        """Forgets what was only predicted after the last detection."""
-        while self.detections and self.detections[-1] < 0:
-            self.frames.pop(), self.boxes.pop(), self.detections.pop()
 
 
 def follow_hands(hands: "Hands", blocks: Iterator[Block], beside: Beside, files: Files) -> Iterator[Rows]:
@@ -52,8 +36,9 @@ def follow_hands(hands: "Hands", blocks: Iterator[Block], beside: Beside, files:
         return
     time = np.concatenate(times)
     aspect = beside.width / beside.height if beside.width and beside.height else 1.0
-    tracks = tracked(hands, found, 1 / float(np.median(time[:, 2] - time[:, 0])), aspect)
-    yield Rows(_slots(hands, found, tracks), time, np.concatenate(sources))
+    fps = 1 / float(np.median(time[:, 2] - time[:, 0]))
+    tracks = cut(tracked(hands, found, fps, aspect), found, fps)
+    yield Rows(_slots(hands, found, tracks, sides(tracks, found, fps)), time, np.concatenate(sources))
 
 
 def _plausible(hands: "Hands", found: Detections) -> Detections:
@@ -86,81 +71,15 @@ def tracked(hands: "Hands", found: list[Detections], fps: float, aspect: float) 
     ]
 
 
-def sides(tracks: list[Track], found: list[Detections]) -> dict[int, int]:
-    """Which hand each track is, 0 left or 1 right, for the whole of it.
-
-    Where it is known from where its arm comes, that decides. Else its frames vote: in those it shares, the
-    track whose mean x is smaller is the left one, in the others it is that where its own is left of the middle.
-    """
-    centre = {track.number: _centre(track) for track in tracks}
-    there = {track.number: set(track.frames) for track in tracks}
-    named = {}
-    for track in tracks:
-        number, origin = track.number, _origin(track, found)
-        if np.isfinite(origin):
-            named[number] = int(origin >= 0.5)
-            continue
-        vote, alone = 0.0, set(there[number])
-        for other in tracks:
-            shared = there[number] & there[other.number]
-            if other.number != number and shared:
-                vote += len(shared) * np.sign(centre[number] - centre[other.number])
-                alone -= shared
-        vote += len(alone) * np.sign(centre[number] - 0.5)
-        named[number] = int(vote >= 0)
-    sure = {track.number: _score(track, found) * len(track.frames) for track in tracks}
-    return _parted(named, there, {track.number: _from(track, found) for track in tracks}, sure)
-
-
-def _parted(
-    named: dict[int, int], there: dict[int, set[int]], start: dict[int, float], sure: dict[int, float]
-) -> dict[int, int]:
-    """The names, but of two tracks of one name that share most of the shorter one the inner, less sure one loses it."""
-    parted = dict(named)
-    for one in named:
-        for other in named:
-            shared = len(there[one] & there[other])
-            if start[one] >= start[other] or 2 * shared <= min(len(there[one]), len(there[other])):
-                continue
-            outer, inner = (one, other) if parted[one] == 0 else (other, one)  # `one` comes from further left
-            if parted[one] == parted[other] and sure[inner] < sure[outer]:
-                parted[inner] = 1 - parted[inner]
-    return parted
-
-
-def _from(track: Track, found: list[Detections]) -> float:
-    """x from which it comes, or of its boxes where that is not known."""
-    origin = _origin(track, found)
-    return origin if np.isfinite(origin) else _centre(track)
-
-
-def _centre(track: Track) -> float:
-    """Mean x of its boxes."""
-    return float(np.mean([(box[0] + box[2]) / 2 for box in track.boxes]))
-
-
-def _origin(track: Track, found: list[Detections]) -> float:
-    """Mean x from which its arm comes; NaN where no detection of it knows."""
-    pairs = zip(track.frames, track.detections, strict=True)
-    places = np.array([found[frame].origin[detection] for frame, detection in pairs if detection >= 0])
-    known = places[np.isfinite(places)]
-    return float(known.mean()) if len(known) else float("nan")
-
-
-def _score(track: Track, found: list[Detections]) -> float:
-    """Mean score of its detections."""
-    pairs = zip(track.frames, track.detections, strict=True)
-    return float(np.mean([found[frame].scores[detection] for frame, detection in pairs if detection >= 0]))
-
-
-def _slots(hands: "Hands", found: list[Detections], tracks: list[Track]) -> dict[str, NDArray[np.generic]]:
+def _slots(
+    hands: "Hands", found: list[Detections], tracks: list[Track], named: dict[int, int]
+) -> dict[str, NDArray[np.generic]]:
     """The arrays of all frames; of two tracks that are the same hand the better one is kept."""
     count = len(found)
     boxes, landmarks = np.zeros((count, 2, 4)), np.zeros((count, 2, 21, 2))
     score, number, best = np.zeros((count, 2)), np.full((count, 2), -1), np.zeros((count, 2))
-    named = sides(tracks, found)
     for track in tracks:
-        side, quality = named[track.number], _score(track, found)
+        side, quality = named[track.number], track.score(found)
         for frame, box, detection in zip(track.frames, track.boxes, track.detections, strict=True):
             if quality <= best[frame, side]:
                 continue

@@ -22,9 +22,10 @@ class Hands(Tracker):
     Boxes with a score of `least_score` that overlap no better one by more than `nms`, cover at most
     `most_area` of the frame and reach below `reach` of its height are tracked; a track survives
     `max_age_seconds` without one, is predicted meanwhile, and counts once `min_hits` detections followed
-    its first and it has `least_frames` in all. The two best of a frame are kept. Which hand a track is
-    stays: of two at once the one with the smaller mean x is the left one, one alone is it where that is
-    in the left half; where a detector says from where the arm comes, that side is the hand's. The point is
+    its first and it has `least_frames` in all. The two best of a frame are kept. A track is one hand, but is
+    parted where its arm comes from the other side for long. Where a detector says from where the arm comes,
+    that side is the hand's, as far as the tracks at the same time and just before agree; else of two at once the
+    one with the smaller mean x is the left one, and one alone is it where that is in the left half. The point is
     the box's corner at the fingers, top right of the left hand, moved in by `inset` of the box's size.
     """
 

@@ -52,6 +52,21 @@ def test_a_moving_hand_of_any_skin_is_found(skin: tuple[int, int, int]):
     assert near / len(shown) > 0.9
 
 
+def test_a_hand_that_rests_is_known_by_its_colour():
+    moving = list(shots(SKINS[1], 120))
+    still, hand = moving[-1]
+    resting = [(Shot(still.picture, frame / 30, (frame + 1) / 30), hand) for frame in range(120, 220)]
+    detector = SkinAndMotion(span_seconds=1.0, step_seconds=0.2)
+    shown = (shot for shot, _ in [*moving, *resting])
+    late = list(detector.detect(shown, Beside({}, WIDE, TALL), {}))[160:]  # its room has been the hand itself for long
+    near = 0
+    for one in late:
+        centre = (one.boxes[:, :2] + one.boxes[:, 2:]) / 2
+        away = np.hypot(centre[:, 0] - hand[0], (centre[:, 1] - hand[1]) * TALL / WIDE)
+        near += bool(away.min(initial=9) < 0.1)
+    assert near / len(late) > 0.9
+
+
 def test_the_room_is_seen_through_what_moves():
     shown = [shot.picture for shot, _ in shots(SKINS[1], 60)]
     wall, count = room(), 0
@@ -104,6 +119,14 @@ def test_the_hand_is_the_far_end_of_the_arm():
     assert hand.origin == pytest.approx((150 + 90 * 0.35 * TALL / (TALL - 40)) / WIDE, abs=0.07)  # its elbow
 
 
+def test_an_arm_that_ends_at_its_sleeve_points_to_where_it_comes_from():
+    (hand,) = ends(*patch(((100, 80), (130, 30))), WIDE, TALL, 0.15 * WIDE)  # no skin at the border
+    entry = 100 - 50 * (TALL - 80) / 80
+    assert hand.origin == pytest.approx((entry - 0.6 * 0.35 * TALL) / WIDE, abs=0.07)
+    (round_one,) = ends(*patch(((100, 80), (103, 78))), WIDE, TALL, 0.15 * WIDE)  # has no direction
+    assert round_one.origin == pytest.approx(101 / WIDE, abs=0.03)
+
+
 def test_two_arms_that_touch_are_two_hands():
     one, two = ends(*patch(((30, TALL), (90, 60)), ((WIDE, 120), (100, 60))), WIDE, TALL, 0.15 * WIDE)
     assert one.origin < 0.25
@@ -116,7 +139,7 @@ def test_skin_of_every_tone_is_likelier_than_other_colours():
         pixel = cv2.cvtColor(np.array([[colour]], np.uint8), cv2.COLOR_RGB2YCrCb)
         return float(skin_prior()[binned(pixel)][0, 0])
 
-    others = [(62, 84, 128), (84, 88, 92), (70, 112, 80), (225, 225, 220), (128, 52, 56)]
+    others = [(62, 84, 128), (84, 88, 92), (70, 112, 80), (225, 225, 220), (128, 52, 56), (214, 48, 30)]
     assert min(map(like, SKINS)) > 1.5 * max(map(like, others))
 
 
