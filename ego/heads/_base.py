@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ego.errors import BadRequest
-from ego.spec import Spec
+from ego.spec import Spec, late
 from ego.tasks._base import Task
 from ego.video import Array
 
@@ -46,17 +46,26 @@ class Batch:
 
 @dataclass(frozen=True)
 class Head(Spec, ABC):
-    """Describes a module over named features; `features` are the ones it reads, none named: all."""
+    """Describes a module over named features; `features` are the ones it reads, none named: all.
+
+    `tails` names extractors whose network goes on above what is stored of it (an end point such as `conv4`) and is
+    trained with the head: the head then reads what comes out of that network.
+    """
 
     features: tuple[str, ...] = ()
+    tails: tuple[str, ...] = late(())
 
     @abstractmethod
     def build(self, shapes: Mapping[str, Array], tasks: Tasks) -> "nn.Module":
         """The module: forward(features, masks, tasks, labels=None) -> {task: (B, *task shape)}.
 
         `tasks` names those wanted in this call; `labels` are given in training, for heads whose
-        input they are.
+        input they are. Of a task of steps it is (B, S, *task shape), S = N * `steps` of the leading feature.
         """
+
+    def lead(self, shapes: Mapping[str, Array]) -> str:
+        """The feature on whose steps tasks of steps are predicted: the first that the head reads."""
+        return wanted(self, shapes)[0]
 
     def loss(self, predictions: Tensors, labels: Tensors, labelled: Tensors, tasks: Tasks) -> "Tensor":
         """The weighted sum of the losses of the predicted tasks, a scalar."""
@@ -67,6 +76,11 @@ class Head(Spec, ABC):
         from torch import stack
 
         return stack(losses).sum()
+
+    @property
+    def solves(self) -> bool:
+        """Whether there is a closed form: `solve` is asked before the loop."""
+        return False
 
     def solve(self, whole: Batch, shapes: Mapping[str, Array], tasks: Tasks) -> "nn.Module | None":
         """The trained module in closed form, from all training clips as one batch; None: the loop trains it."""
@@ -79,6 +93,12 @@ def wanted(head: Head, given: Mapping[str, object]) -> tuple[str, ...]:
         if name not in given:
             raise BadRequest(f"head.features asks for {name!r}, the recipe extracts: {', '.join(given) or 'nothing'}")
     return head.features or tuple(given)
+
+
+def steps(array: Array) -> int:
+    """How many equal steps of time a row of a feature has: those of a map (C, T, h, w); 1 for all others."""
+    shape = array.shape[1:] if array.views else array.shape
+    return shape[1] if array.kind == "map" and len(shape) == 4 else 1
 
 
 def slot(name: str) -> str:

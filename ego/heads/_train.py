@@ -21,8 +21,8 @@ class Clips(Protocol):
 
     def __len__(self) -> int: ...
 
-    def batch(self, indices: NDArray[np.int64]) -> Batch:
-        """These clips as one batch on the CPU."""
+    def batch(self, indices: NDArray[np.int64], draw: np.random.Generator | None = None) -> Batch:
+        """These clips as one batch on the CPU: as they are tested, or with `draw` as they are trained on."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +65,15 @@ def train(
     for step in range(total):
         epoch, place = divmod(step, per_epoch)
         for group in optimiser.param_groups:
-            group["lr"] = training.rate * _share(training, step / total)
+            group["lr"] = training.lr * _share(training, step / total)
         optimiser.zero_grad(set_to_none=True)
         loss = torch.zeros((), device=device)
         with torch.random.fork_rng():  # dropout of a step depends on seed and step alone
             torch.manual_seed((training.seed * 1_000_003 + step) % 2**63)
             module.train()
             for number, stream in enumerate(streams):
-                one = _loss(module, head, tasks, stream, _deal(stream, number, training, epoch, place), device)
+                draw = np.random.default_rng([training.seed, number, step])
+                one = _loss(module, head, tasks, stream, _deal(stream, number, training, epoch, place), draw, device)
                 torch.autograd.backward(one)
                 loss += one.detach()
         optimiser.step()
@@ -82,22 +83,51 @@ def train(
     module.eval()
 
 
-def predict(module: nn.Module, clips: Clips, tasks: Sequence[str], device: str = "cpu") -> dict[str, NDArray[Any]]:
-    """(n, *task shape) float32 predictions of every clip, in order, by task."""
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """Of each clip, in order, (n, *shape) float32 `predictions`, `labels` and what of them counts, `mask`.
+
+    Of a task of steps these are (n, S, ...), clips of fewer steps masked at their ends.
+    """
+
+    predictions: NDArray[Any]
+    labels: NDArray[Any]
+    mask: NDArray[np.bool_]
+
+
+def predict(module: nn.Module, clips: Clips, tasks: Sequence[str], device: str = "cpu") -> dict[str, Predicted]:
+    """What the module says of every clip, and what is known of it, by task."""
     module.to(device).eval()
-    found: dict[str, list[NDArray[Any]]] = {name: [] for name in tasks}
+    found: dict[str, list[tuple[Tensor, Tensor, Tensor]]] = {name: [] for name in tasks}
     with torch.inference_mode():
         for start in range(0, len(clips), 64):
             batch = clips.batch(np.arange(start, min(start + 64, len(clips)))).to(device)
             for name, prediction in module(batch.features, batch.masks, tasks).items():
-                found[name].append(prediction.float().cpu().numpy())
-    return {name: np.concatenate(parts) for name, parts in found.items() if parts}
+                found[name].append((prediction.float(), batch.labels[name], batch.labelled[name]))
+    return {
+        name: Predicted(*(_joined(some) for some in zip(*parts, strict=True))) for name, parts in found.items() if parts
+    }
+
+
+def _joined(parts: Sequence[Tensor]) -> NDArray[Any]:
+    """Batches one after another; where their second axes are steps of different numbers, zeros at the ends."""
+    arrays = [part.cpu().numpy() for part in parts]
+    if len({array.shape[1:] for array in arrays}) > 1:
+        steps = max(array.shape[1] for array in arrays)
+        arrays = [np.pad(one, [(0, 0), (0, steps - one.shape[1])] + [(0, 0)] * (one.ndim - 2)) for one in arrays]
+    return np.concatenate(arrays)
 
 
 def _loss(
-    module: nn.Module, head: Head, tasks: Tasks, stream: Stream, indices: NDArray[np.int64], device: str
+    module: nn.Module,
+    head: Head,
+    tasks: Tasks,
+    stream: Stream,
+    indices: NDArray[np.int64],
+    draw: np.random.Generator,
+    device: str,
 ) -> Tensor:
-    batch = stream.clips.batch(indices).to(device)
+    batch = stream.clips.batch(indices, draw).to(device)
     predictions = module(batch.features, batch.masks, stream.tasks, batch.labels)
     return head.loss(predictions, batch.labels, batch.labelled, tasks)
 
@@ -127,8 +157,8 @@ def _optimiser(module: nn.Module, training: Training) -> torch.optim.Optimizer:
     if not learnt:
         raise BadRequest("the head has nothing to learn; choose another head or feature")
     if training.optimiser == "sgd":
-        return torch.optim.SGD(learnt, training.rate, training.momentum, weight_decay=training.weight_decay)
-    return torch.optim.AdamW(learnt, training.rate, weight_decay=training.weight_decay)
+        return torch.optim.SGD(learnt, training.lr, training.momentum, weight_decay=training.weight_decay)
+    return torch.optim.AdamW(learnt, training.lr, weight_decay=training.weight_decay)
 
 
 def _share(training: Training, done: float) -> float:
@@ -138,4 +168,4 @@ def _share(training: Training, done: float) -> float:
 
 def _check_finite(loss: Tensor, step: int, training: Training) -> None:
     if not bool(torch.isfinite(loss)):
-        raise BadRequest(f"the loss became {float(loss)} by step {step + 1}; set training.rate below {training.rate:g}")
+        raise BadRequest(f"the loss became {float(loss)} by step {step + 1}; set training.lr below {training.lr:g}")

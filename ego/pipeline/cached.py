@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +15,12 @@ from ego.cache.pack import Pack, pack
 from ego.cache.store import FeatureStore
 from ego.errors import BadRequest, NotExtracted
 from ego.extractors._base import Extractor
-from ego.heads._base import Batch, Head
+from ego.heads._base import Batch, Head, steps
 from ego.pipeline.clips import Indices, Problem, rows_of
 from ego.pipeline.jobs import entry_key
 from ego.pipeline.recipe import Recipe
+from ego.pipeline.targets import StepLabels, read_targets, step_times
+from ego.tasks._base import Task
 from ego.video import Array
 
 Entries = Mapping[str, Mapping[str, FeatureKey]]
@@ -78,14 +80,21 @@ class Column:
     starts: Indices
     counts: Indices
 
+    def rows(self, clips: Indices) -> tuple[Indices, NDArray[np.bool_]]:
+        """(B, N) numbers of the pack's rows that these clips see, 0 where there are fewer, and which are there."""
+        places = np.arange(max(1, int(self.counts[clips].max(initial=0))))
+        there = places < self.counts[clips][:, None]
+        if not len(self.seen):
+            return np.zeros(there.shape, np.int64), there
+        return self.seen[np.where(there, self.starts[clips][:, None] + places, 0)], there
+
     def gather(self, clips: Indices) -> tuple[Tensor, Tensor]:
         """(B, N, *shape) rows and (B, N) mask of these clips; N is the most that one of them sees."""
-        steps = np.arange(max(1, int(self.counts[clips].max(initial=0))))
-        there = steps < self.counts[clips][:, None]
+        numbers, there = self.rows(clips)
         if not len(self.seen):
             rows = np.zeros((*there.shape, *self.array.shape), self.array.dtype)
         else:
-            rows = self.pack.gather(self.name, self.seen[np.where(there, self.starts[clips][:, None] + steps, 0)])
+            rows = self.pack.gather(self.name, numbers)
         tensor = torch.from_numpy(rows)
         return tensor if self.array.scale == 1 else tensor.float() * self.array.scale, torch.from_numpy(there)
 
@@ -97,6 +106,8 @@ class CachedClips:
     columns: Mapping[str, Column]
     problem: Problem
     chosen: Indices
+    targets: Mapping[str, StepLabels] = field(default_factory=dict)
+    lead: Column | None = None
 
     def __len__(self) -> int:
         return len(self.chosen)
@@ -108,18 +119,29 @@ class CachedClips:
 
     def only(self, chosen: Indices) -> "CachedClips":
         """The same clips narrowed to these."""
-        return CachedClips(self.columns, self.problem, chosen)
+        return replace(self, chosen=chosen)
 
-    def batch(self, indices: NDArray[np.int64]) -> Batch:
+    def batch(self, indices: NDArray[np.int64], draw: np.random.Generator | None = None) -> Batch:
         """These clips as one batch on the CPU."""
         picked = self.chosen[indices]
         found = {name: column.gather(picked) for name, column in self.columns.items()}
+        labels = {name: torch.from_numpy(labels[picked]) for name, labels in self.problem.labels.items()}
+        labelled = {name: torch.from_numpy(known[picked]) for name, known in self.problem.labelled.items()}
+        for name, target in self.targets.items():
+            labels[name], labelled[name] = self._steps(target, picked)
         return Batch(
             {name: rows for name, (rows, _) in found.items()},
             {name: mask for name, (_, mask) in found.items()},
-            {name: torch.from_numpy(labels[picked]) for name, labels in self.problem.labels.items()},
-            {name: torch.from_numpy(labelled[picked]) for name, labelled in self.problem.labelled.items()},
+            labels,
+            labelled,
         )
+
+    def _steps(self, target: StepLabels, picked: Indices) -> tuple[Tensor, Tensor]:
+        """(B, N * T, ...) labels and mask of these clips."""
+        assert self.lead is not None
+        rows, there = self.lead.rows(picked)
+        mask = target.mask[rows] & there.reshape(*there.shape, *(1,) * (target.mask.ndim - 1))
+        return torch.from_numpy(target.labels[rows]).flatten(1, 2), torch.from_numpy(mask).flatten(1, 2)
 
 
 def read_columns(
@@ -157,3 +179,52 @@ def _chosen(problem: Problem, packed: Pack, places: Mapping[str, int], rows: int
         found.append(span.start + rows_of(packed.time[span], clip.parts, rows))
     counts = np.array([len(one) for one in found], np.int64)
     return np.concatenate(found), np.cumsum(counts) - counts, counts
+
+
+def with_targets(
+    clips: CachedClips,
+    head: Head,
+    recipe: Recipe,
+    wanted: Entries,
+    shapes: Mapping[str, Array],
+    store: FeatureStore,
+) -> CachedClips:
+    """The clips with the labels of their tasks of steps; `shapes` are the features as the head sees them."""
+    learnt = clips.problem
+    dense = {name: task for name, task in learnt.tasks.items() if task.reads}
+    if not dense:
+        return clips
+    lead = head.lead(shapes)
+    own = lead.partition(".")[0]
+    column = next((one for name, one in clips.columns.items() if name.partition(".")[0] == own), None)
+    if column is None:
+        raise BadRequest(f"tasks on the steps of {lead!r} need it from the store; name a stored feature first")
+    entries, seen = wanted[own], shapes[lead]
+    times, shown = {}, {}
+    for place, (digest, key) in enumerate(entries.items()):
+        times[digest] = step_times(column.pack.time[column.pack.rows(place)], steps(seen), recipe.extractors[own])
+        stored = store.marker(key).arrays.get(column.name, column.array)
+        shown[digest] = replace(seen, box=stored.box, views=stored.views)
+    targets = {
+        name: read_targets(
+            task,
+            store,
+            {source: keys(learnt, extractor) for source, extractor in target_sources(task, recipe).items()},
+            times,
+            shown,
+        )
+        for name, task in dense.items()
+    }
+    return replace(clips, targets=targets, lead=column)
+
+
+def target_sources(task: Task, recipe: Recipe) -> dict[str, Extractor]:
+    """The extractors whose rows label the steps of a task, by the recipe's names."""
+    found = {}
+    for name in task.reads:
+        own = name.partition(".")[0]
+        if own not in recipe.extractors:
+            choices = ", ".join(recipe.extractors) or "nothing"
+            raise BadRequest(f"a task reads {name!r}, the recipe extracts: {choices}")
+        found[own] = recipe.extractors[own]
+    return found

@@ -29,7 +29,8 @@ class Problem:
     """What a recipe asks to be learnt, on videos known by their bytes.
 
     `sources` says where each clip is written. `labels` are the clips' labels as numbers by task and
-    `labelled` which clips have one. `folds` holds the indices of the clips of each split of each fold.
+    `labelled` which clips have one, of the tasks that label clips. `folds` holds the
+    indices of the clips of each split of each fold.
     """
 
     clips: tuple[Clip, ...]
@@ -44,6 +45,16 @@ class Problem:
     def videos(self) -> dict[str, Video]:
         """The clips' videos by digest."""
         return {clip.video.digest: clip.video for clip in self.clips}
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """The tasks that have something to learn of their own."""
+        return tuple(name for name, task in self.tasks.items() if not task.of)
+
+    @property
+    def trained_tasks(self) -> dict[str, Task]:
+        """Those tasks by name."""
+        return {name: self.tasks[name] for name in self.trained}
 
     def only(self, folds: Sequence[str]) -> "Problem":
         """The same problem with these folds alone; none named: all; an unknown one is a BadRequest."""
@@ -91,7 +102,7 @@ def problem(
     for name, splits in folds.items():
         _check_apart(name, splits, clips, annotations.within_videos)
     tasks = {name: task.over(annotations.classes) for name, task in recipe.tasks.items()}
-    numbers = {name: _encode(task, annotations.clips) for name, task in tasks.items()}
+    numbers = {name: _encode(task, annotations.clips) for name, task in tasks.items() if not task.reads}
     return Problem(
         clips,
         tuple(one.source for one in annotations.clips),

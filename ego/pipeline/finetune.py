@@ -38,8 +38,8 @@ def finetune(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterat
     computes now (`Parity`). The windows of all clips are held in memory.
     """
     head = head_of(recipe)
-    if not recipe.training.rows:
-        raise BadRequest("finetune decodes a few windows a clip: set how many with --set training.rows=2")
+    if not recipe.sampling.rows:
+        raise BadRequest("finetune decodes a few windows a clip: set how many with --set sampling.rows=2")
     live, built = _live(cached.sources(head, recipe), at.files)
     plan, entries = planned("finetune", recipe, at, folds, live)
     if (metrics := runs.read(plan.path(at.out))) is not None:
@@ -48,7 +48,7 @@ def finetune(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterat
     check_learnable(plan.problem)
     shown = {}
     for own, extractor in live.items():
-        shown[own], decoded = decode(plan.problem, extractor, at.decoder, recipe.training.rows)
+        shown[own], decoded = decode(plan.problem, extractor, at.decoder, recipe.sampling.rows)
         yield from _parities(plan.problem, extractor, built[own], shown[own], decoded, at)
     arrays = {own: _arrays(own, extractor, head.features, at.files) for own, extractor in live.items()}
     clips = LiveClips(stored_clips(plan, entries, at), shown, arrays)
@@ -109,7 +109,7 @@ def _fold(
     name: str, plan: runs.Plan, clips: LiveClips, live: Mapping[str, Network], at: Workplace
 ) -> Generator[Trained, None, runs.FoldResult]:
     """Trains one fold from the networks' own weights, and returns its result."""
-    head = begin(plan.head, clips.shapes, plan.problem.tasks, plan.training)
+    head = begin(plan.head, clips.shapes, plan.problem.trained_tasks, plan.training)
     module = Joined({own: extractor.build(at.files) for own, extractor in live.items()}, head)
     log = yield from run_loop(name, plan, module, clips.only(plan.problem.folds[name]["train"]), at.device)
     return result(name, plan, module, clips, at.device, log)

@@ -13,7 +13,7 @@ from ego.cache.store import FeatureStore
 from ego.errors import BadRequest
 from ego.extractors._base import Files
 from ego.heads._base import Head
-from ego.heads._train import Clips, Step, Stream, begin, predict, train
+from ego.heads._train import Clips, Predicted, Step, Stream, begin, predict, train
 from ego.media.decode import Decoder
 from ego.pipeline import cached, runs
 from ego.pipeline.clips import Problem, problem
@@ -67,6 +67,7 @@ def fit(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterator[Tr
         return
     check_learnable(plan.problem)
     clips = stored_clips(plan, entries, at)
+    clips = cached.with_targets(clips, plan.head, recipe, entries, clips.shapes, at.store)
     results = []
     for name in plan.problem.folds:
         results.append((yield from _fold(name, plan, clips, at.device)))
@@ -81,15 +82,20 @@ def planned(
     learnt = problem(recipe, at.root, at.decoder, at.store, at.rehash, at.skip_missing).only(folds)
     extractors = cached.sources(head, recipe)
     entries = {own: cached.keys(learnt, extractor) for own, extractor in extractors.items() if own not in live}
-    cached.check_stored(entries, recipe, learnt, at.root, at.store, at.skip_missing)
-    features = {own: {"extractor": one.digest, "live": own in live} for own, one in extractors.items()}
-    keys = [key for some in entries.values() for key in some.values()]
-    return runs.Plan(deed, learnt, head, recipe.training, features, keys), entries
+    targets = {own: one for task in learnt.tasks.values() for own, one in cached.target_sources(task, recipe).items()}
+    labels = {own: cached.keys(learnt, one) for own, one in targets.items()}
+    cached.check_stored(labels | entries, recipe, learnt, at.root, at.store, at.skip_missing)
+    features = {
+        own: {"extractor": one.digest, "live": own in live, "labels": own in targets}
+        for own, one in (targets | extractors).items()
+    }
+    keys = [key for some in (labels | entries).values() for key in some.values()]
+    return runs.Plan(deed, learnt, head, recipe.sampling, recipe.training, features, keys), entries
 
 
 def stored_clips(plan: runs.Plan, entries: cached.Entries, at: Workplace) -> cached.CachedClips:
     """All clips of the plan with the features that come from the store."""
-    columns = cached.read_columns(plan.problem, entries, plan.head.features, at.store, plan.training.rows)
+    columns = cached.read_columns(plan.problem, entries, plan.head.features, at.store, plan.sampling.rows)
     return cached.CachedClips(columns, plan.problem, np.arange(len(plan.problem.clips)))
 
 
@@ -109,7 +115,8 @@ def head_of(recipe: Recipe) -> Head:
 def check_learnable(learnt: Problem) -> None:
     """Nothing, or a BadRequest where a fold tests what it cannot have learnt."""
     for fold, splits in learnt.folds.items():
-        for name, task in learnt.tasks.items():
+        for name in learnt.labels:
+            task = learnt.tasks[name]
             labels = {
                 split: learnt.labels[name][indices][learnt.labelled[name][indices]] for split, indices in splits.items()
             }
@@ -123,9 +130,9 @@ def _fold(
     name: str, plan: runs.Plan, clips: cached.CachedClips, device: str
 ) -> Generator[Trained, None, runs.FoldResult]:
     """Trains one fold in closed form or by the loop, and returns its result."""
-    tasks, shapes = plan.problem.tasks, clips.shapes
+    tasks, shapes = plan.problem.trained_tasks, clips.shapes
     chosen = clips.only(plan.problem.folds[name]["train"])
-    module = plan.head.solve(chosen.batch(np.arange(len(chosen))), shapes, tasks)
+    module = plan.head.solve(chosen.batch(np.arange(len(chosen))), shapes, tasks) if plan.head.solves else None
     if module is not None:
         return result(name, plan, module, clips, device, [])
     module = begin(plan.head, shapes, tasks, plan.training)
@@ -146,7 +153,7 @@ def run_loop(
     """Trains a module on one stream of clips, yields every step and returns the log."""
     tasks = plan.problem.tasks
     steps = []
-    for step in train(module, plan.head, tasks, [Stream(clips, tuple(tasks))], plan.training, device):
+    for step in train(module, plan.head, tasks, [Stream(clips, plan.problem.trained)], plan.training, device):
         steps.append(step)
         yield Trained(fold, step)
     # losses are read from the device once, at the end
@@ -158,7 +165,17 @@ def result(
 ) -> runs.FoldResult:
     """What a trained module says of every split of its fold."""
     splits = plan.problem.folds[name]
-    predictions = {
-        split: predict(module, clips.only(some), list(plan.problem.tasks), device) for split, some in splits.items()
-    }
-    return runs.FoldResult(name, module, log, predictions)
+    found = {split: predict(module, clips.only(some), plan.problem.trained, device) for split, some in splits.items()}
+    return runs.FoldResult(
+        name, module, log, {split: _combined(plan, some, splits[split]) for split, some in found.items()}
+    )
+
+
+def _combined(plan: runs.Plan, found: Mapping[str, Predicted], clips: NDArray[np.int64]) -> dict[str, Predicted]:
+    """The predictions of all tasks: those trained, and those that follow from them."""
+    problem, both = plan.problem, dict(found)
+    for name, task in problem.tasks.items():
+        if task.of:
+            scores = task.combine({one: found[one].predictions for one in task.of})
+            both[name] = Predicted(scores, problem.labels[name][clips], problem.labelled[name][clips])
+    return both

@@ -45,10 +45,10 @@ class LiveClips:
         """The same clips narrowed to these."""
         return LiveClips(self.cached.only(chosen), self.shown, self.arrays)
 
-    def batch(self, indices: NDArray[np.int64]) -> Batch:
+    def batch(self, indices: NDArray[np.int64], draw: np.random.Generator | None = None) -> Batch:
         """A batch whose live features are (B, N, T, H, W, 3) uint8 by need."""
         picked = self.cached.chosen[indices]
-        rest = self.cached.batch(indices)
+        rest = self.cached.batch(indices, draw)
         features, masks = dict(rest.features), dict(rest.masks)
         for name, windows in self.shown.items():
             clips = [windows[i] for i in picked]

@@ -4,6 +4,7 @@
     [extractors.rgb]             what is computed once        "rgb" is the recipe's own name for it
     [tasks.verb]                 what is learnt
     [head]                       what learns it
+    [sampling]                   which rows of a clip the head sees
     [training]                   how
 
 `--set head.dropout=0.2` changes one value; `rgb.weights` is short for `extractors.rgb.weights`.
@@ -22,10 +23,11 @@ from ego.errors import BadRequest
 from ego.extractors._base import Extractor
 from ego.heads._base import Head
 from ego.heads._training import Training
+from ego.samplers import Sampling
 from ego.spec import Spec, find, from_table
 from ego.tasks._base import Task
 
-SINGLE, NAMED = ("dataset", "head", "training"), ("extractors", "tasks")
+SINGLE, NAMED = ("dataset", "head", "sampling", "training"), ("extractors", "tasks")
 Table = dict[str, Any]
 
 
@@ -47,6 +49,7 @@ class Recipe:
     dataset: Dataset | None = None
     head: Head | None = None
     training: Training = field(default_factory=Training)
+    sampling: Sampling = field(default_factory=Sampling)
     path: str = ""
     settings: tuple[str, ...] = ()
 
@@ -82,6 +85,7 @@ def parse(text: str, settings: Sequence[str], finder: Finder, path: Path = Path(
         dataset=_spec("datasets", Dataset, table["dataset"], "dataset", finder) if "dataset" in table else None,
         head=_spec("heads", Head, table["head"], "head", finder) if "head" in table else None,
         training=from_table(Training, table.get("training", {}), "training"),
+        sampling=from_table(Sampling, table.get("sampling", {}), "sampling"),
         path=str(path),
         settings=tuple(settings),
     )
@@ -160,7 +164,7 @@ def _spell_out(setting: str, table: Table) -> tuple[list[str], Any, str]:
     if names[0] in NAMED and names[1] not in table.get(names[0], {}):
         choices = list(table.get(names[0], {}))
         raise BadRequest(f"got --set {setting!r:.120}, {names[0]} has: {', '.join(choices) or 'nothing'}")
-    if names[0] not in SINGLE + NAMED or (names[0] not in table and names[0] != "training"):
+    if names[0] not in SINGLE + NAMED or (names[0] not in table and names[0] not in ("sampling", "training")):
         choices = [section for section in table if section in SINGLE] + list(owners)
         raise BadRequest(f"got --set {setting!r:.120}, it may begin with: {', '.join(choices) or 'nothing here'}")
     return names, _value(text.strip()), setting

@@ -19,18 +19,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 import ego
 from ego.cache.key import FeatureKey
 from ego.errors import BadRequest, EgoError
 from ego.heads._base import Head
+from ego.heads._train import Predicted
 from ego.heads._training import Training
 from ego.pipeline.clips import Indices, Problem
+from ego.samplers import Sampling
 from ego.spec import canonical_json
+from ego.tasks._base import Judged
 
 Figures = dict[str, dict[str, float]]
 """Metrics by task, then by name."""
@@ -46,6 +50,7 @@ class Plan:
     deed: str
     problem: Problem
     head: Head
+    sampling: Sampling
     training: Training
     features: Mapping[str, Any]
     keys: Sequence[FeatureKey]
@@ -56,6 +61,7 @@ class Plan:
             "deed": self.deed,
             "problem": self.problem.describe(),
             "head": self.head.describe(),
+            "sampling": self.sampling.describe(),
             "training": self.training.describe(),
             "features": dict(self.features),
             "keys": sorted([key.extractor, key.video, *key.signals] for key in self.keys),
@@ -78,7 +84,7 @@ class FoldResult:
     name: str
     module: torch.nn.Module
     log: list[dict[str, Any]]
-    predictions: Mapping[str, Mapping[str, Any]]
+    predictions: Mapping[str, Mapping[str, Predicted]]
 
 
 def figures(plan: Plan, folds: Sequence[FoldResult]) -> dict[str, Any]:
@@ -91,25 +97,46 @@ def figures(plan: Plan, folds: Sequence[FoldResult]) -> dict[str, Any]:
     pooled: dict[str, Figures] = {}
     for fold in folds:
         by_fold[fold.name] = {
-            split: _judge(problem, [(predictions, problem.folds[fold.name][split])])
+            split: _judge(problem, [(predictions, problem.folds[fold.name])], split)
             for split, predictions in fold.predictions.items()
         }
     for split in {split: None for fold in folds for split in fold.predictions}:
-        parts = [(f.predictions[split], problem.folds[f.name][split]) for f in folds if split in f.predictions]
-        pooled[split] = _judge(problem, parts)
+        parts = [(f.predictions[split], problem.folds[f.name]) for f in folds if split in f.predictions]
+        pooled[split] = _judge(problem, parts, split)
     return {"folds": by_fold, "pooled": pooled}
 
 
-def _judge(problem: Problem, parts: Sequence[tuple[Mapping[str, Any], Indices]]) -> Figures:
-    """Metrics by task over the labelled clips of some splits taken together; `clips` is their number."""
+def _judge(
+    problem: Problem, parts: Sequence[tuple[Mapping[str, Predicted], Mapping[str, Indices]]], split: str
+) -> Figures:
+    """Metrics by task over one split of some folds taken together; `clips` is how many have a label."""
     found: Figures = {}
     for name, task in problem.tasks.items():
-        there = [problem.labelled[name][indices] for _, indices in parts]
-        both = list(zip(parts, there, strict=True))
-        labels = np.concatenate([problem.labels[name][indices][ok] for (_, indices), ok in both])
-        said = np.concatenate([predictions[name][ok] for (predictions, _), ok in both])
-        found[name] = {**(task.metrics(said, labels) if len(labels) else {}), "clips": len(labels)}
+        some = [_flat(fold[split], predictions[name], bool(task.reads)) for predictions, fold in parts]
+        joined = _Parts(*(np.concatenate(column) for column in zip(*some, strict=True)))
+        trained = None
+        if name in problem.labels:
+            known = [i[problem.labelled[name][i]] for i in (fold["train"] for _, fold in parts)]
+            trained = np.concatenate([problem.labels[name][i] for i in known])
+        judged = Judged(joined.predictions, joined.labels, joined.mask, joined.clips, trained)
+        counted = judged.mask.reshape(len(judged.mask), -1).any(axis=1)
+        found[name] = {**task.metrics(judged), "clips": len(np.unique(judged.clips[counted]))}
     return found
+
+
+class _Parts(NamedTuple):
+    predictions: NDArray[Any]
+    labels: NDArray[Any]
+    mask: NDArray[np.bool_]
+    clips: NDArray[np.int64]
+
+
+def _flat(clips: Indices, said: Predicted, of_steps: bool) -> _Parts:
+    """Predictions, labels, mask and clip numbers; of a task of steps, the steps of all clips one after another."""
+    if not of_steps:
+        return _Parts(said.predictions, said.labels, said.mask, clips)
+    found, label, mask = (part.reshape(-1, *part.shape[2:]) for part in (said.predictions, said.labels, said.mask))
+    return _Parts(found, label, mask, np.repeat(clips, said.mask.shape[1]))
 
 
 def read(folder: Path) -> dict[str, Any] | None:
@@ -181,17 +208,25 @@ def _write_predictions(path: Path, problem: Problem, folds: Sequence[FoldResult]
     from pyarrow import parquet
 
     rows = [
-        _prediction(problem, fold.name, split, name, int(index), scores)
+        _prediction(problem, fold.name, split, name, int(index), said, place)
         for fold in folds
         for split, predictions in fold.predictions.items()
-        for name, array in predictions.items()
-        for index, scores in zip(problem.folds[fold.name][split], array, strict=True)
+        for name, said in predictions.items()
+        for place, index in enumerate(problem.folds[fold.name][split])
     ]
     parquet.write_table(pyarrow.Table.from_pylist(rows), path)
 
 
-def _prediction(problem: Problem, fold: str, split: str, name: str, index: int, scores: Any) -> dict[str, Any]:
+def _prediction(
+    problem: Problem, fold: str, split: str, name: str, index: int, said: Predicted, place: int
+) -> dict[str, Any]:
     clip, task = problem.clips[index], problem.tasks[name]
+    scores, label, mask = said.predictions[place], said.labels[place], said.mask[place]
+    if task.reads:
+        words: Any = [task.say(one) for one in scores]
+        known: Any = [task.say_label(one) if there.any() else None for one, there in zip(label, mask, strict=True)]
+    else:
+        words, known = task.say(scores), task.say_label(label) if mask else None
     return {
         "fold": fold,
         "split": split,
@@ -201,8 +236,8 @@ def _prediction(problem: Problem, fold: str, split: str, name: str, index: int, 
         "stop_seconds": clip.parts[-1][1] if clip.parts else None,
         "source": problem.sources[index],
         "task": name,
-        "label": json.dumps(task.say_label(problem.labels[name][index])) if problem.labelled[name][index] else None,
-        "said": json.dumps(task.say(scores)),
+        "label": json.dumps(known) if known is not None else None,
+        "said": json.dumps(words),
         "scores": [float(score) for score in np.ravel(scores)],
     }
 

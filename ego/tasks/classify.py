@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ego.errors import BadRequest
 from ego.tasks import _metrics as figures
-from ego.tasks._base import Task
+from ego.tasks._base import Judged, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,8 +70,11 @@ class Classify(Task):
         each = functional.cross_entropy(prediction.float(), label, reduction="none")
         return (each * mask).sum() / mask.sum().clamp(min=1)
 
-    def metrics(self, predictions: NDArray[Any], labels: NDArray[Any]) -> dict[str, float]:
+    def metrics(self, judged: Judged) -> dict[str, float]:
         """Accuracy first, then mean class accuracy and each top-k, all in [0, 1]."""
+        predictions, labels = judged.predictions[judged.mask], judged.labels[judged.mask]
+        if not len(labels):
+            return {}
         found = {
             "accuracy": figures.accuracy(predictions, labels),
             "mean_class_accuracy": figures.mean_class_accuracy(predictions, labels),

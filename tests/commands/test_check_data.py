@@ -25,7 +25,7 @@ name = "linear"
 
 [training]
 epochs = 30
-rate = 0.1
+lr = 0.1
 """
 
 

@@ -16,7 +16,7 @@ precision = "float32"
 def test_each_step_prints_its_loss(run, colours, tmp_path):
     recipe = tmp_path / "net.toml"
     recipe.write_text(colours.recipe.read_text() + NETWORK)
-    settings = ("training.steps=4", "training.rows=1", "training.rate=0.001", 'head.features=["net"]')
+    settings = ("training.steps=4", "sampling.rows=1", "training.lr=0.001", 'head.features=["net"]')
     words = ["finetune", recipe, "--data", colours.data, "--store", colours.store, "--out", tmp_path / "runs"]
     words += [part for setting in settings for part in ("--set", setting)] + ["--fold", "one", "--json"]
     done = run(*words)
@@ -29,6 +29,6 @@ def test_each_step_prints_its_loss(run, colours, tmp_path):
 
 def test_features_that_cannot_be_trained_are_refused(run, colours, tmp_path):
     words = ["finetune", colours.recipe, "--data", colours.data, "--store", colours.store, "--out", tmp_path / "runs"]
-    done = run(*words, "--set", "training.rows=1")
+    done = run(*words, "--set", "sampling.rows=1")
     assert done.exit_code == 2
     assert "none has weights to train" in done.stderr

@@ -51,12 +51,13 @@ def test_it_solves_what_a_line_can_divide(norm):
     rows = (np.eye(3)[labels][:, None] * 6 + generator.normal(size=(90, 4, 3)) + 3).astype(np.float16)
     clips = Toy(rows, labels)
     head = Linear(norm=norm)
-    training = Training(rate=0.05, epochs=60)
+    training = Training(lr=0.05, epochs=60)
     module = begin(head, {"rgb": Array((3,))}, TASKS, training)
     losses = [float(step.loss) for step in train(module, head, TASKS, [Stream(clips, ("verb",))], training)]
     assert losses[-1] < losses[0] / 5
     found = predict(module, clips, ("verb",))["verb"]
-    assert TASKS["verb"].metrics(found, labels)["accuracy"] == 1.0
+    assert (found.predictions.argmax(1) == labels).all()
+    assert (found.labels == labels).all()
 
 
 def test_one_clip_has_no_deviation():
@@ -74,7 +75,7 @@ class Toy:
     def __len__(self):
         return len(self.rows)
 
-    def batch(self, indices):
+    def batch(self, indices, draw=None):
         rows = self.rows[indices]
         there = torch.ones(rows.shape[:2], dtype=torch.bool)
         labelled = torch.ones(len(rows), dtype=torch.bool)

@@ -30,7 +30,7 @@ class Noise:
     def __len__(self):
         return len(self.rows)
 
-    def batch(self, indices):
+    def batch(self, indices, draw=None):
         self.asked.append(indices.tolist())
         mask = torch.ones(len(indices), 3, dtype=torch.bool)
         labels = dict.fromkeys(TASKS, self.labels[indices])
@@ -93,7 +93,7 @@ def test_the_rate_falls_to_zero_by_a_cosine():
             return predictions["verb"].mean()
 
     places = []
-    training = Training(optimiser="sgd", momentum=0, weight_decay=0, rate=1.0, epochs=4, batch=99)
+    training = Training(optimiser="sgd", momentum=0, weight_decay=0, lr=1.0, epochs=4, batch=99)
     module = Slope()
     for _ in train(module, Fall(), TASKS, [Stream(Noise(4), ("verb",))], training):
         places.append(float(module.at.detach()))
@@ -136,15 +136,15 @@ def test_task_weights_scale_the_loss():
 def test_predictions_come_in_order_and_without_dropout():
     head, clips = Linear(dropout=0.9), Noise(150)
     module = begin(head, SHAPES, TASKS, Training())
-    whole = predict(module, clips, ("verb",))["verb"]
+    whole = predict(module, clips, ("verb",))["verb"].predictions
     assert whole.shape == (150, 2)
     batch = clips.batch(np.array([149]))
     assert np.allclose(module.eval()(batch.features, batch.masks, ("verb",))["verb"].detach(), whole[149:], atol=1e-6)
 
 
 def test_a_loss_that_explodes_is_one_sentence():
-    with pytest.raises(BadRequest, match=r"the loss became (nan|inf) by step \d+; set training.rate below"):
-        run(Training(optimiser="sgd", rate=1e30, epochs=20), Linear(norm="none"), Noise(20, scale=1e4))
+    with pytest.raises(BadRequest, match=r"the loss became (nan|inf) by step \d+; set training.lr below"):
+        run(Training(optimiser="sgd", lr=1e30, epochs=20), Linear(norm="none"), Noise(20, scale=1e4))
 
 
 def test_nothing_to_train_on():

@@ -39,7 +39,7 @@ name = "linear"
 
 [training]
 epochs = 40
-rate = 0.1
+lr = 0.1
 """
 
 

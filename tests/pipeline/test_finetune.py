@@ -29,7 +29,7 @@ picture = { fit = "short", size = 36 }
 size = 32
 precision = "float32"
 """
-SETTINGS = ("training.steps=6", "training.rows=2", "training.batch=12", "training.rate=0.001", 'head.features=["net"]')
+SETTINGS = ("training.steps=6", "sampling.rows=2", "training.batch=12", "training.lr=0.001", 'head.features=["net"]')
 
 
 @pytest.fixture
@@ -97,8 +97,8 @@ def test_live_equals_cached_is_shown_first(colours, toml, tmp_path):
 def test_what_cannot_be_trained_is_refused(colours, toml, tmp_path):
     with pytest.raises(BadRequest, match=r"the head reads colour \(mean_rgb\): none has weights to train"):
         run(colours, toml, tmp_path, 'head.features=["colour"]')
-    with pytest.raises(BadRequest, match=r"set how many with --set training\.rows=2"):
-        run(colours, toml, tmp_path, "training.rows=0")
+    with pytest.raises(BadRequest, match=r"set how many with --set sampling\.rows=2"):
+        run(colours, toml, tmp_path, "sampling.rows=0")
 
 
 @pytest.mark.slow

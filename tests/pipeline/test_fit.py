@@ -102,7 +102,7 @@ def test_place_and_words_are_no_part_of_a_run(colours, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "setting", ["training.seed=1", "head.dropout=0.1", "verb.weight=2", 'dataset.ignore=["b"]', "training.rows=2"]
+    "setting", ["training.seed=1", "head.dropout=0.1", "verb.weight=2", 'dataset.ignore=["b"]', "sampling.rows=2"]
 )
 def test_each_ingredient_is_part_of_a_run(colours, tmp_path, setting):
     first = run(colours, tmp_path, "training.epochs=1")[-1]

@@ -37,7 +37,7 @@ dropout = 0.1
 
 [training]
 epochs = 3
-rate = 1e-3
+lr = 1e-3
 """
 
 

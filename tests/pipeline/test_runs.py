@@ -8,10 +8,12 @@ import pytest
 import torch
 
 from ego.errors import BadRequest, EgoError
+from ego.heads._train import Predicted
 from ego.heads._training import Training
 from ego.heads.linear import Linear
 from ego.pipeline import runs
 from ego.pipeline.clips import Problem
+from ego.samplers import Sampling
 from ego.tasks.classify import Classify
 from ego.video import Clip, Video
 
@@ -26,12 +28,13 @@ def plan():
     task = Classify(label="verb", classes=("x", "y"), top=())
     known = {"verb": np.array([True, True, True, False])}
     problem = Problem(clips, ("",) * 4, {"verb": task}, labels, known, folds, {})
-    return runs.Plan("fit-heads", problem, Linear(), Training(), {}, [])
+    return runs.Plan("fit-heads", problem, Linear(), Sampling(), Training(), {}, [])
 
 
 @pytest.fixture
 def folds():
-    right, wrong = np.array([[1.0, 0], [0, 1]]), np.array([[1.0, 0], [1, 0]])
+    right = Predicted(np.array([[1.0, 0], [0, 1]]), np.array([0, 1]), np.array([True, True]))
+    wrong = Predicted(np.array([[1.0, 0], [1, 0]]), np.array([1, 0]), np.array([True, False]))
     module = torch.nn.Linear(2, 2)
     return [
         runs.FoldResult("a", module, [{"loss": 1.0}], {"validation": {"verb": right}}),

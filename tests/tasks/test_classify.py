@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from ego.errors import BadRequest
+from ego.tasks._base import Judged
 from ego.tasks.classify import Classify
 
 VERBS = Classify(label="verb", classes=("open", "put", "take"), top=(2,))
@@ -14,22 +15,26 @@ SCORES = np.array([[3.0, 1, 2], [1, 3, 2], [2, 3, 1], [0, 1, 5]], np.float32)
 LABELS = np.array([0, 1, 0, 0])
 
 
+def judged(scores, labels):
+    return Judged(scores, labels, np.ones(len(labels), bool), np.arange(len(labels)))
+
+
 def test_metrics_by_hand():
     # found: open, put, put, take; right: the first two; open is found 1 of 3 times, put 1 of 1
-    found = VERBS.metrics(SCORES, LABELS)
+    found = VERBS.metrics(judged(SCORES, LABELS))
     assert found == pytest.approx({"accuracy": 0.5, "mean_class_accuracy": (1 / 3 + 1) / 2, "top2_accuracy": 0.75})
     assert next(iter(found)) == "accuracy"
 
 
 def test_top_k_reaches_one_and_agrees_with_accuracy_at_one():
     task = Classify(label="verb", classes=("open", "put", "take"), top=(1, 3, 5))
-    found = task.metrics(SCORES, LABELS)
+    found = task.metrics(judged(SCORES, LABELS))
     assert (found["top1_accuracy"], found["top3_accuracy"], found["top5_accuracy"]) == (0.5, 1.0, 1.0)
 
 
 def test_two_classes():
     task = Classify(label="verb", classes=("open", "put"), top=(1, 2))
-    found = task.metrics(SCORES[:, :2], np.array([0, 1, 0, 1]))
+    found = task.metrics(judged(SCORES[:, :2], np.array([0, 1, 0, 1])))
     assert found["top1_accuracy"] == found["accuracy"] == 0.75
 
 
