@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ego.cache.key import FeatureKey
 from ego.cache.store import FeatureStore
 from ego.errors import BadRequest
 from ego.extractors._base import Extractor, Network
+from ego.pipeline.clips import Indices
 from ego.pipeline.geometry import View, move
 from ego.sampling import Window
 from ego.tasks._base import How, Target, Task
@@ -29,6 +32,13 @@ class StepLabels:
 
     labels: NDArray[Any]
     mask: NDArray[np.bool_]
+
+    def gather(self, rows: Indices, there: NDArray[np.bool_], view: Indices | None) -> tuple[Tensor, Tensor]:
+        """(B, N * T, ...) labels and mask of these rows (B, N), in these views (B,) of several."""
+        place = rows if view is None else (rows, view[:, None])
+        labels, mask = self.labels[place], self.mask[place]
+        mask = mask & there.reshape(*there.shape, *(1,) * (mask.ndim - 2))
+        return torch.from_numpy(labels).flatten(1, 2), torch.from_numpy(mask).flatten(1, 2)
 
 
 def step_times(time: NDArray[np.float64], count: int, extractor: Extractor) -> NDArray[np.float64]:
