@@ -21,7 +21,7 @@ from ego.pipeline.clips import Indices, Problem
 from ego.pipeline.jobs import entry_key
 from ego.pipeline.looks import Looks, Seen, look
 from ego.pipeline.recipe import Recipe
-from ego.pipeline.targets import StepLabels, read_targets, step_times
+from ego.pipeline.targets import Leading, StepLabels, read_targets
 from ego.samplers import Sampling
 from ego.tasks._base import Task
 from ego.video import Array
@@ -239,21 +239,16 @@ def with_targets(
     if column.array.views:
         raise BadRequest(f"tasks on the steps of {lead!r} need one view of it at a time: set sampling.views = 'draw'")
     entries, seen = wanted[own], shapes[lead]
-    times, shown = {}, {}
+    leading = {}
     for place, (digest, key) in enumerate(entries.items()):
-        times[digest] = step_times(column.pack.time[column.pack.rows(place)], steps(seen), recipe.extractors[own])
         stored = store.marker(key).arrays.get(column.name, column.array)
-        shown[digest] = replace(seen, box=stored.box, views=stored.views)
-    targets = {
-        name: read_targets(
-            task,
-            store,
-            {source: keys(learnt, extractor) for source, extractor in target_sources(task, recipe).items()},
-            times,
-            shown,
-        )
-        for name, task in dense.items()
-    }
+        shown = replace(seen, box=stored.box, views=stored.views)
+        time = column.pack.time[column.pack.rows(place)]
+        leading[digest] = Leading.of(time, steps(seen), recipe.extractors[own], shown)
+    targets = {}
+    for name, task in dense.items():
+        labels = {source: keys(learnt, one) for source, one in target_sources(task, recipe).items()}
+        targets[name] = read_targets(task, store, labels, leading)
     return replace(clips, targets=targets, lead=column)
 
 

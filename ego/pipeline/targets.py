@@ -41,6 +41,21 @@ class StepLabels:
         return torch.from_numpy(labels).flatten(1, 2), torch.from_numpy(mask).flatten(1, 2)
 
 
+@dataclass(frozen=True, eq=False)
+class Leading:
+    """The steps of one video: their times (rows, T, 4) of `step_times`, which `counts` (rows, T), and what is `shown`."""
+
+    steps: NDArray[np.float64]
+    counts: NDArray[np.bool_]
+    shown: Array
+
+    @classmethod
+    def of(cls, time: NDArray[np.float64], count: int, extractor: Extractor, shown: Array) -> "Leading":
+        """The `count` steps of each row at `time` (rows, 3)."""
+        steps = step_times(time, count, extractor)
+        return cls(steps, counted(steps, extractor), shown)
+
+
 def step_times(time: NDArray[np.float64], count: int, extractor: Extractor) -> NDArray[np.float64]:
     """(rows, count, 4): start, first frame's middle, centre and stop of the equal steps of each row, in seconds.
 
@@ -54,6 +69,15 @@ def step_times(time: NDArray[np.float64], count: int, extractor: Extractor) -> N
     tick = (length * count / (frames * interval))[:, None]
     length = length[:, None]
     return np.stack([start, start + np.minimum(tick, length) / 2, start + length / 2, start + length], axis=-1)
+
+
+def counted(steps: NDArray[np.float64], extractor: Extractor) -> NDArray[np.bool_]:
+    """(rows, T) whether each step (rows, T, 4) counts: not where a last row, moved back, repeats what was seen."""
+    window = extractor.window if isinstance(extractor, Network) else Window()
+    found = np.ones(steps.shape[:2], bool)
+    if window.edge == "align" and window.stride >= window.span and len(steps) > 1:
+        found[-1] = steps[-1, :, 2] >= steps[-2, -1, 3]
+    return found
 
 
 def resample(target: Target, time: NDArray[np.float64], steps: NDArray[np.float64], how: How) -> Target:
@@ -96,31 +120,32 @@ def read_targets(
     task: Task,
     store: FeatureStore,
     entries: Mapping[str, Mapping[str, FeatureKey]],
-    leading: Mapping[str, NDArray[np.float64]],
-    shown: Mapping[str, Array],
+    leading: Mapping[str, Leading],
 ) -> StepLabels:
     """The labels of a task of steps for all rows of its head's leading feature, video after video.
 
     `entries` are those of each extractor that the task reads, by the recipe's name and the video's digest; `leading`
-    are the step times (rows, T, 4) of each video and `shown` the leading array there, whose views the labels move to.
+    are the steps of each video.
     """
     found = [
         part
-        for digest, steps in leading.items()
-        for part in _of_video(task, store, {own: keys[digest] for own, keys in entries.items()}, steps, shown[digest])
+        for digest, one in leading.items()
+        for part in _of_video(task, store, {own: keys[digest] for own, keys in entries.items()}, one)
     ]
     return StepLabels(np.concatenate([one for one, _ in found]), np.concatenate([mask for _, mask in found]))
 
 
 def _of_video(
-    task: Task, store: FeatureStore, keys: Mapping[str, FeatureKey], steps: NDArray[np.float64], shown: Array
+    task: Task, store: FeatureStore, keys: Mapping[str, FeatureKey], leading: Leading
 ) -> list[tuple[NDArray[Any], NDArray[np.bool_]]]:
     found = []
+    steps, shown = leading.steps, leading.shown
     for start in range(0, max(len(steps), 1), CHUNK_ROWS):
-        some = steps[start : start + CHUNK_ROWS]
+        some, counts = steps[start : start + CHUNK_ROWS], leading.counts[start : start + CHUNK_ROWS]
         span = (float(some[..., 0].min()), float(some[..., 3].max())) if len(some) else (0.0, 0.0)
         target, time = _stored(task, store, keys, (span[0] - AROUND_SECONDS, span[1] + AROUND_SECONDS))
         flat = resample(target, time, some.reshape(-1, 4), task.how)
+        flat.valid[~counts.reshape(-1)] = False
         views = [_view(view) for view in shown.views] or [View(Box(*shown.box))]
         seen = [_in_view(task, flat, view, some.shape[:2]) for view in views]
         if shown.views:
