@@ -43,7 +43,7 @@ class StepLabels:
 
 @dataclass(frozen=True, eq=False)
 class Leading:
-    """The steps of one video: their times (rows, T, 4) of `step_times`, which `counts` (rows, T), and what is `shown`."""
+    """The steps of one video: times (rows, T, 4) of `step_times`, which of them `counts`, and what is `shown`."""
 
     steps: NDArray[np.float64]
     counts: NDArray[np.bool_]
