@@ -82,6 +82,14 @@ class Task(Spec, ABC):
     def over(self, classes: Mapping[str, Sequence[str]]) -> Self:
         """This task with its label space filled in from a data set's class names by label."""
 
+    def among(self, tasks: "Mapping[str, Task]") -> Self:
+        """This task with what it takes from those it is `of`, all of them in `tasks`, by the recipe's names."""
+        return self
+
+    def fitted(self, labels: NDArray[Any]) -> Self:
+        """This task knowing the labels trained on, (n, ...) as encoded: how often each class is among them."""
+        return self
+
     def encode(self, labels: Mapping[str, Any]) -> NDArray[Any] | None:
         """The labels of one clip as the numbers that `loss` takes; None where the clip has none of this task."""
         return None
@@ -112,7 +120,11 @@ class Task(Spec, ABC):
 
     @abstractmethod
     def metrics(self, judged: Judged) -> dict[str, float]:
-        """Figures by name, over what the mask counts; the first one leads."""
+        """Figures by name, over what the mask counts; the first one leads, and is better the higher it is."""
+
+    def tables(self, judged: Judged) -> dict[str, NDArray[Any]]:
+        """Figures that are no single number, by name: such as the confusion matrix, whose rows are the labels."""
+        return {}
 
     def unlearnable(self, trained: NDArray[Any], tested: NDArray[Any]) -> str | None:
         """Why the tested labels cannot be learnt from those trained on; None where they can."""
