@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 Kind = Literal["vector", "map", "points", "boxes", "flow", "mask", "tokens"]
 How = Literal["nearest", "first", "mean"]
 """`nearest`: the valid row nearest to the step's centre; `first`: the one on display when it begins; `mean`: of the
-valid rows whose centres lie in it. A step of which no row is valid is masked."""
+valid rows whose centres lie in it, or the nearest where rows are longer than steps. A step of which no row is valid is
+masked."""
 
 
 @dataclass(frozen=True, eq=False)
