@@ -1,17 +1,18 @@
-"""Figures for classification, from scikit-learn where it defines them."""
+"""Figures for classification, from scikit-learn where it defines them; it is loaded when they are asked for."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import metrics
 
 Labels = NDArray[Any]
 
 
 def accuracy(scores: NDArray[Any], labels: Labels) -> float:
     """The share of clips whose highest score is their label; of equal scores the first class counts."""
+    from sklearn import metrics
+
     return float(metrics.accuracy_score(labels, scores.argmax(axis=1)))
 
 
@@ -28,6 +29,8 @@ def mean_class_accuracy(
 
 def top_accuracy(scores: NDArray[Any], labels: Labels, top: int) -> float:
     """The share of clips whose label is among the `top` highest scores; 1 where there are no more classes."""
+    from sklearn import metrics
+
     classes = scores.shape[1]
     if top >= classes:
         return 1.0
@@ -38,6 +41,8 @@ def top_accuracy(scores: NDArray[Any], labels: Labels, top: int) -> float:
 
 def confusion(found: Labels, labels: Labels, classes: int) -> NDArray[np.int64]:
     """(classes, classes) how many clips of each label (row) were found to be of each class (column)."""
+    from sklearn import metrics
+
     if not len(labels):
         return np.zeros((classes, classes), np.int64)
     return np.asarray(metrics.confusion_matrix(labels, found, labels=np.arange(classes)), np.int64)
@@ -52,6 +57,8 @@ def per_class(
     these rows and columns. `rounded` rounds each percentage to two decimals. Both as georkap/hand_track_classification
     counts for the tables of Kapidis et al. 2019.
     """
+    from sklearn import metrics
+
     if trimmed:
         kept = np.isin(labels, classes) & np.isin(found, classes)
         labels, found = labels[kept], found[kept]

@@ -53,7 +53,7 @@ def test_steps_of_a_window_are_its_equal_parts():
 
 
 def test_steps_of_a_window_with_an_interval_begin_with_their_frames():
-    """16 frames, every second: 8 steps begin with frames 0, 4, 8 ... each of two, MFNet labels the first."""
+    """16 frames, every second: 8 steps begin with frames 0, 4, 8 ... each has two; MFNet labels the first."""
     window = {"frames": 16, "stride": 32, "interval": 2}
     steps = step_times(rows(Window(**window), 64), 8, MFNet(weights="random:0", window=Window(**window)))
     assert in_frames(steps)[0] == [[4 * k, 4 * k + 0.5, 4 * k + 2, 4 * k + 4] for k in range(8)]
