@@ -1,5 +1,7 @@
 """Actions from verbs and nouns: products of softmaxes, ranked in an action space."""
 
+import csv
+
 import numpy as np
 import pytest
 
@@ -77,6 +79,21 @@ def test_the_published_many_shot_actions(shared_data):
     parts["noun"] = Classify(label="n", classes=tuple(map(str, range(15))))
     found = Action(many=99).among(parts)._many_shot(pairs)
     assert sorted(found.tolist()) == sorted(expected.tolist())
+
+
+def test_the_official_many_shot_actions(shared_data):
+    with (shared_data / "annotations" / "epic55" / "EPIC_train_action_labels.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    pairs = np.array([[int(row["verb_class"]), int(row["noun_class"])] for row in rows])
+    early = np.array([int(row["participant_id"][1:]) <= 29 for row in rows])
+    parts = {
+        name: Classify(label=name, classes=tuple(map(str, range(count))))
+        for name, count in (("verb", 125), ("noun", 352))
+    }
+    task = Action(many=100).among(parts)
+    assert len(task._many_shot(pairs)) == 819
+    assert len(task._many_shot(pairs[early])) == 757
+    assert len(np.unique(pairs, axis=0)) == 2513
 
 
 def test_labels_become_pairs_and_words_again():
