@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ego.cache.key import FeatureKey
 from ego.cache.store import FeatureStore
 from ego.errors import BadRequest
 from ego.extractors._base import Extractor, Network
-from ego.pipeline.clips import nearest
+from ego.pipeline.clips import Indices, nearest
 from ego.pipeline.geometry import View, move
 from ego.sampling import Window
 from ego.tasks._base import How, Target, Task
@@ -33,6 +35,28 @@ class StepLabels:
 
     labels: NDArray[Any]
     mask: NDArray[np.bool_]
+
+    def gather(self, rows: Indices, there: NDArray[np.bool_], view: Indices | None) -> tuple[Tensor, Tensor]:
+        """(B, N * T, ...) labels and mask of these rows (B, N), in these views (B,) of several."""
+        place = rows if view is None else (rows, view[:, None])
+        labels, mask = self.labels[place], self.mask[place]
+        mask = mask & there.reshape(*there.shape, *(1,) * (mask.ndim - 2))
+        return torch.from_numpy(labels).flatten(1, 2), torch.from_numpy(mask).flatten(1, 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Leading:
+    """The steps of one video: times (rows, T, 4) of `step_times`, which of them `counts`, and what is `shown`."""
+
+    steps: NDArray[np.float64]
+    counts: NDArray[np.bool_]
+    shown: Array
+
+    @classmethod
+    def of(cls, time: NDArray[np.float64], count: int, extractor: Extractor, shown: Array) -> "Leading":
+        """The `count` steps of each row at `time` (rows, 3)."""
+        steps = step_times(time, count, extractor)
+        return cls(steps, counted(steps, extractor), shown)
 
 
 def step_times(time: NDArray[np.float64], count: int, extractor: Extractor) -> NDArray[np.float64]:
@@ -64,6 +88,15 @@ def _whole_seconds(time: NDArray[np.float64], window: Window) -> NDArray[np.floa
         return own
     inside = np.flatnonzero(time[:, 2] < time[:, 2].max() - LEAST_SECONDS)
     return own if not len(inside) else np.where(time[:, 2] > time[inside[-1], 2], np.maximum(own, own[inside[-1]]), own)
+
+
+def counted(steps: NDArray[np.float64], extractor: Extractor) -> NDArray[np.bool_]:
+    """(rows, T) whether each step (rows, T, 4) counts: not where a last row, moved back, repeats what was seen."""
+    window = extractor.window if isinstance(extractor, Network) else Window()
+    found = np.ones(steps.shape[:2], bool)
+    if window.edge == "align" and window.stride >= window.span and len(steps) > 1:
+        found[-1] = steps[-1, :, 2] >= steps[-2, -1, 3]
+    return found
 
 
 def resample(target: Target, time: NDArray[np.float64], steps: NDArray[np.float64], how: How) -> Target:
@@ -106,24 +139,23 @@ def read_targets(
     task: Task,
     store: FeatureStore,
     entries: Mapping[str, Mapping[str, FeatureKey]],
-    leading: Mapping[str, NDArray[np.float64]],
-    shown: Mapping[str, Array],
+    leading: Mapping[str, Leading],
 ) -> StepLabels:
     """The labels of a task of steps for all rows of its head's leading feature, video after video.
 
     `entries` are those of each extractor that the task reads, by the recipe's name and the video's digest; `leading`
-    are the step times (rows, T, 4) of each video and `shown` the leading array there, whose views the labels move to.
+    are the steps of each video.
     """
     found = [
         part
-        for digest, steps in leading.items()
-        for part in _of_video(task, store, {own: keys[digest] for own, keys in entries.items()}, steps, shown[digest])
+        for digest, one in leading.items()
+        for part in _of_video(task, store, {own: keys[digest] for own, keys in entries.items()}, one)
     ]
     return StepLabels(np.concatenate([one for one, _ in found]), np.concatenate([mask for _, mask in found]))
 
 
 def _of_video(
-    task: Task, store: FeatureStore, keys: Mapping[str, FeatureKey], steps: NDArray[np.float64], shown: Array
+    task: Task, store: FeatureStore, keys: Mapping[str, FeatureKey], leading: Leading
 ) -> list[tuple[NDArray[Any], NDArray[np.bool_]]]:
     if len(keys) != 1:
         raise BadRequest(f"got labels from {', '.join(keys)}, expected arrays of one extractor")
@@ -131,12 +163,14 @@ def _of_video(
     arrays = _arrays(task, store.marker(key).arrays)
     row_bytes = sum(int(np.prod(array.shape)) * np.dtype(array.dtype).itemsize for array in arrays.values())
     found = []
+    steps, shown = leading.steps, leading.shown
     for piece in _pieces(steps, store.read(key, arrays=()).time, row_bytes):
         some = steps[piece]
         span = (float(some[..., 0].min()), float(some[..., 3].max()) + LEAST_SECONDS) if len(some) else (0.0, 1.0)
         feature = store.read(key, span, list(dict.fromkeys(map(_array, task.reads))))
         target = task.target({name: array.real(feature[_array(name)]) for name, array in arrays.items()})
         flat = resample(target, feature.time, some.reshape(-1, 4), task.how)
+        flat.valid[~leading.counts[piece].reshape(-1)] = False
         views = [_view(view) for view in shown.views] or [View(Box(*shown.box))]
         held = Box(*arrays[task.reads[0]].box)
         seen = [_in_view(task, flat, view, held, some.shape[:2]) for view in views]

@@ -112,6 +112,10 @@ class Task(Spec, ABC):
         """The predictions (n, *shape) that follow from those of the tasks it is `of`."""
         raise NotImplementedError
 
+    def mix(self, looks: NDArray[Any], weights: NDArray[np.float64]) -> NDArray[Any]:
+        """The prediction of a clip from those of several looks at it (looks, *shape): their weighted mean."""
+        return np.asarray(np.average(looks, axis=0, weights=weights))
+
     @abstractmethod
     def loss(self, prediction: "Tensor", label: "Tensor", mask: "Tensor") -> "Tensor":
         """The mean loss, a scalar, over what `mask` counts; 0 where that is nothing.

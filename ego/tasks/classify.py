@@ -125,6 +125,13 @@ class Classify(Task):
         total = (weights[label] * mask).sum()
         return (each * mask).sum() / torch.where(total > 0, total, torch.ones_like(total))
 
+    def mix(self, looks: NDArray[Any], weights: NDArray[np.float64]) -> NDArray[Any]:
+        """The logarithm of the weighted mean of the looks' probabilities."""
+        from scipy.special import softmax
+
+        each = softmax(looks.astype(np.float64), axis=1)
+        return np.asarray(np.log(np.maximum(np.average(each, axis=0, weights=weights), 1e-30)))
+
     def metrics(self, judged: Judged) -> dict[str, float]:
         """Accuracy first, then mean class accuracy, each top-k and the many-shot figures, all in [0, 1]."""
         predictions, labels = judged.predictions[judged.mask], judged.labels[judged.mask]

@@ -32,7 +32,7 @@ class Motion(Task):
     it does. The regressions learn that share itself: `l1`, `smooth_l1` and `mse` through a sigmoid,
     `soft_margin` with the targets 2 * share - 1, `kl` the map as a distribution over the cells, without empty maps.
 
-    A prediction is (2, size, size) logits for `classes`, else (size, size). For the figures a cell is said to move
+    A prediction is logits, (2, size, size) for `classes`, else (1, size, size). For the figures a cell is said to move
     where that is likelier than not, of a distribution where it has more than its equal part.
     """
 
@@ -57,8 +57,8 @@ class Motion(Task):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Logits: (2, size, size) still and moving, or (size, size)."""
-        return (2, self.size, self.size) if self.learns == "classes" else (self.size, self.size)
+        """Logits: (2, size, size) still and moving, or (1, size, size)."""
+        return (2 if self.learns == "classes" else 1, self.size, self.size)
 
     def over(self, classes: Mapping[str, Sequence[str]]) -> Self:
         """This task; a cell moves or not, whatever the data set."""
@@ -81,6 +81,7 @@ class Motion(Task):
         from torch.nn import functional
 
         scores, share = prediction.float(), label.float()
+        scores = scores if self.learns == "classes" else scores.squeeze(-3)
         moving = (share > self.threshold).to(share.dtype)
         if self.learns == "classes":
             each = functional.cross_entropy(scores.movedim(-3, 1), moving.long(), reduction="none")
@@ -142,8 +143,9 @@ class Motion(Task):
 
         scores = torch.from_numpy(np.asarray(judged.predictions, np.float64))
         if self.learns == "classes":
-            chance = torch.softmax(scores, dim=1)[:, 1]
-        elif self.learns in ("kl", "softmax49"):
+            return np.asarray(torch.softmax(scores, dim=1)[:, 1].numpy())
+        scores = scores[:, 0]
+        if self.learns in ("kl", "softmax49"):
             chance = _spread(scores[None], torch.ones(1, len(scores), dtype=torch.bool), "softmax49")[0]
         elif self.learns == "legacy_softmax_frames":
             chance = torch.zeros_like(scores)
@@ -168,7 +170,7 @@ class Motion(Task):
     def say(self, prediction: NDArray[Any]) -> list[list[float]]:
         """What is predicted of each cell, rows from the top; of a softmax over steps the logits."""
         one = Judged(prediction[None], prediction[None], np.ones(1, bool), np.zeros(1, np.int64))
-        shown = prediction[None] if self.learns == "legacy_softmax_frames" else self._chance(one)
+        shown = prediction if self.learns == "legacy_softmax_frames" else self._chance(one)
         return [[float(cell) for cell in row] for row in shown[0]]
 
     def say_label(self, label: NDArray[Any]) -> list[list[float]]:

@@ -12,7 +12,7 @@ from ego.extractors.i3d import I3D
 from ego.extractors.mfnet import MFNet
 from ego.gaze import heatmap
 from ego.pipeline import targets
-from ego.pipeline.targets import read_targets, resample, step_times
+from ego.pipeline.targets import Leading, read_targets, resample, step_times
 from ego.sampling import Window
 from ego.tasks._base import Target
 from ego.tasks.heatmap import Heatmap
@@ -162,7 +162,8 @@ class World:
     key: FeatureKey
 
     def labels(self, task, shown: Array, steps=STEPS[None]) -> targets.StepLabels:
-        return read_targets(task, self.store, {"own": {DIGEST: self.key}}, {DIGEST: steps}, {DIGEST: shown})
+        leading = Leading(steps, np.ones(steps.shape[:2], bool), shown)
+        return read_targets(task, self.store, {"own": {DIGEST: self.key}}, {DIGEST: leading})
 
 
 def world(tmp_path, arrays: dict[str, Array], values: dict[str, np.ndarray] | None, count: int = 16) -> World:
@@ -293,5 +294,18 @@ def test_an_array_that_is_not_stored(tmp_path):
 def test_labels_of_two_extractors(tmp_path):
     held = hands_world(tmp_path)
     both = {"a": {DIGEST: held.key}, "b": {DIGEST: held.key}}
+    leading = Leading(STEPS[None], np.ones((1, 2), bool), Array((8, 2, 7, 7), kind="map"))
     with pytest.raises(BadRequest, match="got labels from a, b, expected arrays of one extractor"):
-        read_targets(Point(), held.store, both, {DIGEST: STEPS[None]}, {DIGEST: Array((8, 2, 7, 7), kind="map")})
+        read_targets(Point(), held.store, both, {DIGEST: leading})
+
+
+def test_a_last_row_moved_back_counts_what_it_shows_first(tmp_path):
+    """20 frames in rows of 16 that end with the video: of the second row only the last four frames are new."""
+    window = {"frames": 16, "stride": 16, "edge": "align"}
+    shown = Array((8, 4, 7, 7), "float16", "map")
+    leading = Leading.of(rows(Window(**window), 20), 4, network(**window), shown)
+    assert in_frames(leading.steps)[1][0] == [4, 4.5, 6, 8]
+    maps = np.ones((20, 4, 4), bool)
+    held = world(tmp_path, {"feature": Array((4, 4), "bool", "mask")}, {"feature": maps}, 20)
+    found = read_targets(Motion(map="own"), held.store, {"own": {DIGEST: held.key}}, {DIGEST: leading})
+    assert found.mask.tolist() == [[True] * 4, [False, False, False, True]]

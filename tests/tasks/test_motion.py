@@ -48,17 +48,17 @@ def test_zero_logits_against_an_empty_map(learns: str, expected: float, size: in
 def test_soft_margin_by_hand() -> None:
     task = Motion(learns="soft_margin", size=1)
     label, mask = torch.tensor([[[[1.0]], [[0.25]]]]), torch.ones(1, 2, dtype=torch.bool)
-    found = task.loss(torch.tensor([[[[2.0]], [[2.0]]]]), label, mask).item()
+    found = task.loss(torch.full((1, 2, 1, 1, 1), 2.0), label, mask).item()
     assert found == pytest.approx((math.log(1 + math.exp(-2)) + math.log(1 + math.exp(1.0))) / 2, rel=1e-6)
 
 
 def test_divergence_by_hand_over_the_maps_that_are_not_empty() -> None:
     task = Motion(learns="kl", size=2)
     share = torch.tensor([[[[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]]])
-    found = task.loss(torch.zeros(1, 2, 2, 2), share, torch.ones(1, 2, dtype=torch.bool)).item()
+    found = task.loss(torch.zeros(1, 2, 1, 2, 2), share, torch.ones(1, 2, dtype=torch.bool)).item()
     assert found == pytest.approx(math.log(4), rel=1e-6)
     half = torch.tensor([[[[0.2, 0.2], [0.0, 0.0]]]])  # brightness has no part
-    assert task.loss(torch.zeros(1, 1, 2, 2), half, torch.ones(1, 1, dtype=torch.bool)).item() == pytest.approx(
+    assert task.loss(torch.zeros(1, 1, 1, 2, 2), half, torch.ones(1, 1, dtype=torch.bool)).item() == pytest.approx(
         math.log(2)
     )
 
@@ -67,7 +67,10 @@ def test_two_logits_and_one_are_the_same_loss() -> None:
     one = torch.randn(2, 3, 7, 7, generator=torch.manual_seed(0))
     label, mask = torch.rand(2, 3, 7, 7).round(), torch.tensor([[True, True, False], [True, False, True]])
     two = torch.stack([torch.zeros_like(one), one], dim=2)
-    found = [Motion(learns=way).loss(scores, label, mask).item() for way, scores in (("classes", two), ("bce49", one))]
+    found = [
+        Motion(learns=way).loss(scores, label, mask).item()
+        for way, scores in (("classes", two), ("bce49", one[:, :, None]))
+    ]
     assert found[0] == pytest.approx(found[1], rel=1e-6)
 
 
@@ -91,7 +94,7 @@ def test_a_softmax_over_steps_is_over_those_that_count() -> None:
 
 
 def test_a_cell_moves_above_the_threshold() -> None:
-    scores = torch.tensor([[[[5.0]]]])
+    scores = torch.full((1, 1, 1, 1, 1), 5.0)
     label, mask = torch.tensor([[[[0.4]]]]), torch.ones(1, 1, dtype=torch.bool)
     moves, still = math.log1p(math.exp(-5)), math.log1p(math.exp(5))
     assert Motion(learns="bce49", size=1).loss(scores, label, mask).item() == pytest.approx(moves, rel=1e-4)
@@ -119,14 +122,14 @@ def test_figures_by_hand() -> None:
     label = np.array([[[0.5, 0.0], [1.0, 0.0]]], np.float32)
     said = np.array([[[2.0, 2.0], [-2.0, -2.0]]], np.float32)  # above the diagonal: one hit, one miss, one false
     one = np.ones(1, bool), np.zeros(1, np.int64)
-    found = Motion(learns="bce49", size=2).metrics(Judged(said, label, *one))
+    found = Motion(learns="bce49", size=2).metrics(Judged(said[:, None], label, *one))
     assert next(iter(found)) == "iou"
     assert found == pytest.approx({"iou": 1 / 3, "accuracy": 0.5, "recall": 0.5, "precision": 0.5})
     two = np.stack([np.zeros_like(said), said], 1)
     assert Motion(size=2).metrics(Judged(two, label, *one)) == pytest.approx(found)
     chance = 1 / (1 + math.exp(-2))
     errors = [chance - 0.5, chance, chance, 1 - chance]  # of .88 and .12 against .5, 0, 1, 0
-    mse = Motion(learns="mse", size=2).metrics(Judged(said, label, *one))
+    mse = Motion(learns="mse", size=2).metrics(Judged(said[:, None], label, *one))
     assert mse["mae"] == pytest.approx((errors[0] + errors[1] + errors[2] + 1 - chance) / 4, abs=1e-6)
     assert mse["mse"] == pytest.approx((errors[0] ** 2 + 2 * chance**2 + (1 - chance) ** 2) / 4, abs=1e-6)
 
@@ -135,10 +138,10 @@ def test_figures_of_distributions() -> None:
     label = np.array([[[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]], np.float32)
     said = np.array([[[3.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]], np.float32)
     both = np.ones(2, bool), np.zeros(2, np.int64)
-    kl = Motion(learns="kl", size=2).metrics(Judged(said, label, *both))
+    kl = Motion(learns="kl", size=2).metrics(Judged(said[:, None], label, *both))
     assert kl["kl"] == pytest.approx(math.log(1 + 3 * math.exp(-3)), rel=1e-6)
     assert (kl["iou"], kl["accuracy"]) == (1, 1)
-    frames = Motion(learns="legacy_softmax_frames", size=2).metrics(Judged(said, label, *both))
+    frames = Motion(learns="legacy_softmax_frames", size=2).metrics(Judged(said[:, None], label, *both))
     assert frames["iou"] == 1  # of two steps the first has more than its half in that cell
 
 
