@@ -133,7 +133,8 @@ def _fold(
     name: str, plan: runs.Plan, clips: cached.CachedClips, device: str
 ) -> Generator[Trained, None, runs.FoldResult]:
     """Trains one fold in closed form or by the loop, and returns its result."""
-    tasks, shapes = plan.problem.trained_tasks, clips.shapes
+    tasks, shapes = plan.problem.fitted(name), clips.shapes
+    tasks = {one: tasks[one] for one in plan.problem.trained}
     chosen = clips.only(plan.problem.folds[name]["train"])
     module = plan.head.solve(chosen.batch(np.arange(len(chosen))), shapes, tasks) if plan.head.solves else None
     if module is not None:
@@ -157,7 +158,7 @@ def run_loop(
     fold: str, plan: runs.Plan, module: nn.Module, clips: Clips, device: str
 ) -> Generator[Trained, None, list[dict[str, Any]]]:
     """Trains a module on one stream of clips, yields every step and returns the log."""
-    tasks = plan.problem.tasks
+    tasks = plan.problem.fitted(fold)
     steps = []
     for step in train(module, plan.head, tasks, [Stream(clips, plan.problem.trained)], plan.training, device):
         steps.append(step)
