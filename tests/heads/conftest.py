@@ -3,7 +3,6 @@
 import importlib.util
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,7 +12,6 @@ import pytest
 import torch
 
 from ego.heads._base import Batch
-from ego.tasks._base import Judged, Task
 
 
 def _published() -> ModuleType:
@@ -29,43 +27,6 @@ def _published() -> ModuleType:
 
 _shared = _published()
 pins, keep, one_thread = _shared.pins, _shared.keep, _shared.one_thread
-
-
-@dataclass(frozen=True)
-class Steps(Task):
-    """A task of steps of any shape, judged by square error: what heads must predict, whatever the labels mean."""
-
-    sides: tuple[int, ...] = (3,)
-
-    @property
-    def reads(self):
-        return ("stored",)
-
-    @property
-    def shape(self):
-        return self.sides
-
-    def over(self, classes):
-        return self
-
-    def loss(self, prediction, label, mask):
-        each = (prediction - label).flatten(2).square().mean(2)
-        return (each * mask).sum() / mask.sum().clamp(min=1)
-
-    def metrics(self, judged: Judged):
-        return {}
-
-    def say(self, prediction):
-        return prediction.tolist()
-
-    def say_label(self, label):
-        return label.tolist()
-
-
-@pytest.fixture
-def steps_task():
-    """`steps_task(*shape)`: a task of that shape at each step."""
-    return lambda *sides: Steps(sides=sides)
 
 
 class Toy:
