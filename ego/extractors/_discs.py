@@ -13,6 +13,9 @@ from ego.extractors._base import Block, Rows
 if TYPE_CHECKING:
     from ego.extractors.motion_map import MotionMap
 
+SOME_STEPS = 5
+"""Jitter is back where it was after so many; a hand that cuts or stirs is not."""
+
 Mask = NDArray[np.bool_]
 Counts = NDArray[np.uint16]
 
@@ -48,7 +51,7 @@ class Canvas:
     def __init__(self, spec: "MotionMap", width: int, height: int) -> None:
         self._spec = spec
         self._shape = (height, width)
-        self._radius = spec.radius_pixels * height / 540
+        self._radius, self._reach = spec.radius_pixels * height / 540, spec.reach_pixels * height / 540
         self._least = spec.support * ((2 * int(self._radius) + 1) / spec.idt.stride) ** 2
         self._open: deque[tuple[NDArray[np.float64], NDArray[np.int64], Counts]] = deque()
 
@@ -83,9 +86,13 @@ class Canvas:
                 count(self._open[row][2], points[touched, step[touched]])
 
     def _moving(self, own: NDArray[np.float32], steps: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """(n,) which tracks of so many steps each move by themselves for long enough."""
-        moved = (own > self._spec.idt.camera_pixels).sum(axis=1)
-        return np.asarray(moved >= self._spec.moving_share * steps - 1e-6)
+        """(n,) which tracks of so many steps each move by themselves for long enough and get somewhere."""
+        moved = (np.hypot(own[..., 0], own[..., 1]) > self._spec.idt.camera_pixels).sum(axis=1)
+        ways = np.cumsum(np.pad(own, ((0, 0), (1, 0), (0, 0))), axis=1)
+        some = min(SOME_STEPS, own.shape[1])
+        nets = ways[:, some:] - ways[:, :-some]
+        reach = np.hypot(nets[..., 0], nets[..., 1]).max(axis=1)
+        return np.asarray((moved >= self._spec.moving_share * steps - 1e-6) & (reach >= self._reach))
 
 
 def follow(spec: "MotionMap", blocks: Iterable[Block], width: int, height: int) -> Iterator[Rows]:

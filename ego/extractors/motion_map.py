@@ -16,11 +16,12 @@ class MotionMap(Tracker):
     """Every track of `idt` painted as discs at its points, each on its own frame; a map as large as idt's picture.
 
     A track counts that moves by itself in at least `moving_share` of its steps, by more than `idt.camera_pixels`:
-    one such step, which is enough for `idt`, is also what still points do when a hand passes over them. A point is
-    painted if the square about its disc holds enough such points: `support` times as many as idt's finest level
-    samples there. What moves is larger than a disc, a mistake of the flow is alone. With both 0 every track of
-    `idt` is painted, as published. `radius_pixels` is that of a picture 540 pixels high and grows with the height,
-    not with a track's scale. `paint` may be `start`: only where and when each track begins.
+    one such step, which is enough for `idt`, is also what still points do when a hand passes over them. And it gets
+    `reach_pixels` away in some five steps: the noise of a flow trembles. A point is painted if the square about its
+    disc holds enough such points: `support` times as many as idt's finest level samples there. What moves is larger
+    than a disc, a mistake of the flow is alone. With all three 0 every track of `idt` is painted, as published.
+    `radius_pixels` and `reach_pixels` are those of a picture 540 pixels high and grow with the height, not with a
+    track's scale. `paint` may be `start`: only where and when each track begins.
     """
 
     lag_seconds: ClassVar[float | None] = 15.0
@@ -29,7 +30,8 @@ class MotionMap(Tracker):
     window: Window = Window()
     idt: IDT = IDT()
     moving_share: float = 0.6
-    support: float = 0.3
+    reach_pixels: float = 20.0
+    support: float = 0.15
     radius_pixels: float = 14.0
     paint: Literal["all", "start"] = "all"
 
@@ -45,10 +47,11 @@ class MotionMap(Tracker):
                 f"got window.fps = {self.window.fps:g} for motion_map, where {self.idt.length} frames last longer than "
                 "14 s; give it a higher rate"
             )
-        if min(self.radius_pixels, self.support) < 0 or not 0 <= self.moving_share <= 1:
+        if min(self.radius_pixels, self.reach_pixels, self.support) < 0 or not 0 <= self.moving_share <= 1:
             raise BadRequest(
-                f"got radius_pixels = {self.radius_pixels:g}, support = {self.support:g} and moving_share = "
-                f"{self.moving_share:g} for motion_map, expected the first two from 0 and the last in 0 to 1"
+                f"got radius_pixels = {self.radius_pixels:g}, reach_pixels = {self.reach_pixels:g}, support = "
+                f"{self.support:g} and moving_share = {self.moving_share:g} for motion_map, expected the last in 0 "
+                "to 1 and the others from 0"
             )
 
     def needs(self) -> dict[str, IDT]:

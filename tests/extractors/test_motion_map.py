@@ -23,7 +23,7 @@ from ego.sampling import Window
 from ego.video import Picture
 
 SMALL = IDT(height=270, scales=2)
-PLAIN = MotionMap(idt=SMALL, moving_share=0.0, support=0.0)
+PLAIN = MotionMap(idt=SMALL, moving_share=0.0, reach_pixels=0.0, support=0.0)
 
 
 def lone(points: Any, first: int, worlds: ModuleType, own: float = 3.0) -> Rows:
@@ -32,7 +32,7 @@ def lone(points: Any, first: int, worlds: ModuleType, own: float = 3.0) -> Rows:
     time = np.array([[first, (first + last + 1) / 2, last + 1]]) / worlds.FPS
     arrays = {
         "points": np.array(points, np.float32)[None],
-        "own_pixels": np.full((1, 10), own, np.float16),
+        "own_pixels": np.stack([np.full((1, 10), own, np.float16), np.zeros((1, 10), np.float16)], axis=-1),
         "scale": np.zeros(1, np.int8),
     }
     return Rows(arrays, time, np.array([[first, last, first, last]]))
@@ -75,7 +75,10 @@ def test_a_track_is_one_disc_on_each_of_its_frames(worlds: ModuleType) -> None:
     for t in range(11):  # a radius of 14 at 540 is 7 at 270
         assert np.array_equal(maps[2 + t], (x - 100 - 3 * t) ** 2 + (y - 80 - t) ** 2 <= 49)
     start = painted(
-        MotionMap(idt=SMALL, moving_share=0.0, support=0.0, paint="start"), lone(points, 2, worlds), 20, worlds
+        MotionMap(idt=SMALL, moving_share=0.0, reach_pixels=0.0, support=0.0, paint="start"),
+        lone(points, 2, worlds),
+        20,
+        worlds,
     )
     assert start.arrays["feature"].any(axis=(1, 2)).nonzero()[0].tolist() == [2]
 
@@ -91,13 +94,23 @@ def test_a_track_of_a_short_clip_paints_only_the_frames_there_are(worlds: Module
 
 def test_tracks_that_hardly_move_or_stand_alone_are_not_painted(worlds: ModuleType) -> None:
     points = [(0.5, 0.5)] * 11
-    share = MotionMap(idt=SMALL, moving_share=0.5, support=0.0)
+    share = MotionMap(idt=SMALL, moving_share=0.5, reach_pixels=0.0, support=0.0)
     track = lone(points, 0, worlds)
-    track.arrays["own_pixels"][0, 4:] = 0.9
+    track.arrays["own_pixels"][0, 4:, 0] = 0.9
     assert not painted(share, track, 11, worlds).arrays["feature"].any()
-    track.arrays["own_pixels"][0, 4] = 1.1
+    track.arrays["own_pixels"][0, 4, 0] = 1.1
     assert painted(share, track, 11, worlds).arrays["feature"].any()
-    assert not painted(MotionMap(idt=SMALL, moving_share=0.5), track, 11, worlds).arrays["feature"].any()
+    alone = MotionMap(idt=SMALL, moving_share=0.5, reach_pixels=0.0)
+    assert not painted(alone, track, 11, worlds).arrays["feature"].any()
+
+
+def test_a_track_that_only_trembles_is_not_painted(worlds: ModuleType) -> None:
+    track = lone([(0.5, 0.5)] * 11, 0, worlds)
+    far = MotionMap(idt=SMALL, moving_share=0.0, reach_pixels=20.0, support=0.0)  # 10 pixels of a picture half as high
+    track.arrays["own_pixels"][0, :, 0] = [3, -3] * 5
+    assert not painted(far, track, 11, worlds).arrays["feature"].any()
+    track.arrays["own_pixels"][0, :, 0] = [0, 0, 0, 2, 2, 2, 2, 2, 0, 0]
+    assert painted(far, track, 11, worlds).arrays["feature"].any()
 
 
 def test_every_frame_has_its_row_in_order_and_in_time(worlds: ModuleType) -> None:
@@ -127,7 +140,10 @@ def test_a_video_without_tracks_has_empty_maps(worlds: ModuleType) -> None:
 
 def test_the_moving_patch_is_covered_and_little_else(worlds: ModuleType) -> None:
     pictures, where = worlds.patched()
-    for spec in (MotionMap(idt=IDT(height=270, scales=1), moving_share=0.0, support=0.0), MotionMap(idt=SMALL)):
+    for spec in (
+        MotionMap(idt=IDT(height=270, scales=1), moving_share=0.0, reach_pixels=0.0, support=0.0),
+        MotionMap(idt=SMALL),
+    ):
         maps = worlds.maps(spec, pictures).arrays["feature"]
         assert worlds.recall(maps[5:21], where[5:21]) > 0.9
         assert worlds.precision(maps[5:21], where[5:21], 15) > 0.6
@@ -161,7 +177,7 @@ def test_a_mirrored_video_gives_the_mirrored_map(worlds: ModuleType) -> None:
 
 
 def test_both_engines_agree(worlds: ModuleType) -> None:
-    pictures, _ = worlds.patched(18)
+    pictures, _ = worlds.patched(30)
     maps = {
         engine: worlds.maps(MotionMap(idt=IDT(height=270, scales=1, engine=engine)), pictures).arrays["feature"]
         for engine in ("dis", "farneback")
