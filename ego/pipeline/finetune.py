@@ -65,7 +65,10 @@ def _live(extractors: Mapping[str, Extractor], files: Files) -> tuple[dict[str, 
     live = {own: one for own, one in networks.items() if any(True for _ in built[own].parameters())}
     if not live:
         names = ", ".join(f"{own} ({one.name})" for own, one in extractors.items())
-        raise BadRequest(f"the head reads {names}: none has weights to train; use resnet or i3d, or `ego fit-heads`")
+        raise BadRequest(
+            f"the head reads {names}: none has weights to train and sees pictures alone; use resnet or i3d, or "
+            "`ego fit-heads`"
+        )
     return live, built
 
 
