@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from ego.errors import BadRequest
 from ego.extractors._base import Beside, Block, Extractor, Files, Rows, Tracker
@@ -23,6 +23,8 @@ class IDT(Tracker):
     `dis`, many times faster. `length` is 10 for motion maps (Lu et al. 2019); the release has 15. A clip of fewer
     frames than a track, but at least 5, gives tracks from its first frame to its last; a shorter one none.
     """
+
+    version: ClassVar[int] = 2
 
     window: Window = Window()
     engine: Literal["farneback", "dis"] = "dis"

@@ -1,5 +1,6 @@
 """Motion maps show what moves by itself: one a frame, in time, and as the truth has it."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -56,6 +57,8 @@ def test_what_it_needs_and_gives() -> None:
         {"window": Window(fps=5.0)},
         {"window": Window(fps=0.5), "idt": IDT(window=Window(fps=0.5))},
         {"moving_share": 1.1},
+        {"moving_pixels": -1.0},
+        {"reach_pixels": -1.0},
         {"radius_pixels": -1.0},
     ],
 )
@@ -92,25 +95,27 @@ def test_a_track_of_a_short_clip_paints_only_the_frames_there_are(worlds: Module
     assert not maps[:, 200:, 400:].any()
 
 
-def test_tracks_that_hardly_move_or_stand_alone_are_not_painted(worlds: ModuleType) -> None:
-    points = [(0.5, 0.5)] * 11
-    share = MotionMap(idt=SMALL, moving_share=0.5, reach_pixels=0.0, support=0.0)
-    track = lone(points, 0, worlds)
-    track.arrays["own_pixels"][0, 4:, 0] = 0.9
-    assert not painted(share, track, 11, worlds).arrays["feature"].any()
-    track.arrays["own_pixels"][0, 4, 0] = 1.1
-    assert painted(share, track, 11, worlds).arrays["feature"].any()
-    alone = MotionMap(idt=SMALL, moving_share=0.5, reach_pixels=0.0)
-    assert not painted(alone, track, 11, worlds).arrays["feature"].any()
-
-
-def test_a_track_that_only_trembles_is_not_painted(worlds: ModuleType) -> None:
+def test_a_track_is_painted_only_on_the_frames_on_which_it_moves(worlds: ModuleType) -> None:
     track = lone([(0.5, 0.5)] * 11, 0, worlds)
-    far = MotionMap(idt=SMALL, moving_share=0.0, reach_pixels=20.0, support=0.0)  # 10 pixels of a picture half as high
-    track.arrays["own_pixels"][0, :, 0] = [3, -3] * 5
-    assert not painted(far, track, 11, worlds).arrays["feature"].any()
-    track.arrays["own_pixels"][0, :, 0] = [0, 0, 0, 2, 2, 2, 2, 2, 0, 0]
-    assert painted(far, track, 11, worlds).arrays["feature"].any()
+    track.arrays["own_pixels"][0, :, 0] = [0, 0, 0, 0, 3, 3, 3, 0, 0, 0]
+    spec = MotionMap(idt=SMALL, support=0.0)  # 13 pixels are 6.5 here: three steps of 3 suffice
+    maps = painted(spec, track, 11, worlds).arrays["feature"]
+    assert maps.any(axis=(1, 2)).tolist() == [2 <= t <= 9 for t in range(11)]
+    start = painted(replace(spec, paint="start"), track, 11, worlds).arrays["feature"]
+    assert start.any(axis=(1, 2)).nonzero()[0].tolist() == [0]
+    track.arrays["own_pixels"][0, 4, 0] = 0.9
+    for nothing in (spec, replace(spec, paint="start")):
+        assert not painted(nothing, track, 11, worlds).arrays["feature"].any()
+
+
+@pytest.mark.parametrize("support", [0.01, 0.15, 0.2])
+def test_a_track_that_stands_alone_is_not_painted(worlds: ModuleType, support: float) -> None:
+    track = lone([(0.5, 0.5)] * 11, 0, worlds)
+    spec = MotionMap(idt=SMALL, support=support)
+    assert not painted(spec, track, 11, worlds).arrays["feature"].any()
+    two = {name: np.concatenate([array, array]) for name, array in track.arrays.items()}
+    both = Rows(two, np.repeat(track.time, 2, axis=0), np.repeat(track.source, 2, axis=0))
+    assert painted(spec, both, 11, worlds).arrays["feature"].any(axis=(1, 2)).all()
 
 
 def test_every_frame_has_its_row_in_order_and_in_time(worlds: ModuleType) -> None:
