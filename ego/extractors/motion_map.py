@@ -30,9 +30,9 @@ class MotionMap(Tracker):
 
     window: Window = Window()
     idt: IDT = IDT()
-    moving_pixels: float = 2.0
+    moving_pixels: float = 1.5
     moving_share: float = 0.6
-    reach_pixels: float = 13.0
+    reach_pixels: float = 12.0
     support: float = 0.15
     radius_pixels: float = 14.0
     paint: Literal["all", "start"] = "all"

@@ -98,12 +98,12 @@ def test_a_track_of_a_short_clip_paints_only_the_frames_there_are(worlds: Module
 def test_a_track_is_painted_only_on_the_frames_on_which_it_moves(worlds: ModuleType) -> None:
     track = lone([(0.5, 0.5)] * 11, 0, worlds)
     track.arrays["own_pixels"][0, :, 0] = [0, 0, 0, 0, 3, 3, 3, 0, 0, 0]
-    spec = MotionMap(idt=SMALL, support=0.0)  # 13 pixels are 6.5 here: three steps of 3 suffice
+    spec = MotionMap(idt=SMALL, support=0.0)  # 12 pixels are 6 here: three steps of 3 suffice
     maps = painted(spec, track, 11, worlds).arrays["feature"]
     assert maps.any(axis=(1, 2)).tolist() == [2 <= t <= 9 for t in range(11)]
     start = painted(replace(spec, paint="start"), track, 11, worlds).arrays["feature"]
     assert start.any(axis=(1, 2)).nonzero()[0].tolist() == [0]
-    track.arrays["own_pixels"][0, 4, 0] = 0.9
+    track.arrays["own_pixels"][0, 4, 0] = 0.7
     for nothing in (spec, replace(spec, paint="start")):
         assert not painted(nothing, track, 11, worlds).arrays["feature"].any()
 
