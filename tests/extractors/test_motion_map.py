@@ -225,3 +225,14 @@ def test_the_kitchen_at_its_full_height(worlds: ModuleType) -> None:
     recall, precision = np.mean(found, axis=0)
     assert recall > 0.85
     assert precision > 0.6
+
+
+@pytest.mark.slow
+def test_both_engines_agree_in_the_kitchen(worlds: ModuleType) -> None:
+    """Where much moves, in the noisy pictures of one kitchen; the mean over many is in docs/performance.md."""
+    pictures = worlds.kitchen(0, 0, 4.5, (960, 540), False).pictures[88:128]
+    one, other = (
+        worlds.maps(MotionMap(idt=IDT(scales=4, engine=engine)), pictures).arrays["feature"][10:-10]
+        for engine in ("dis", "farneback")
+    )
+    assert (one & other).sum() / (one | other).sum() > 0.7
