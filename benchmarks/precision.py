@@ -77,11 +77,11 @@ def windows(backbone: Backbone, video: Video) -> dict[str, torch.Tensor]:
     with Decoder() as decoder:
         if shown is backbone:
             found = nearest_windows(decoder, video, backbone, {}, moments)
-            return {"frames": torch.from_numpy(np.stack([one.pixels["frames"] for one in found]))}
+            return {"frames": torch.from_numpy(np.stack([one.given["frames"] for one in found]))}
         count = backbone.window.frames
         starts = (moments[:, None] + np.arange(count) / 25).reshape(-1)
         pairs = nearest_windows(decoder, video, FLOW, {}, starts)
-    fields = FLOW.build({})(torch.from_numpy(np.stack([one.pixels["frames"] for one in pairs])))["feature"]
+    fields = FLOW.build({})(torch.from_numpy(np.stack([one.given["frames"] for one in pairs])))["feature"]
     return {"flow": fields.reshape(len(moments), count, *fields.shape[1:])}
 
 

@@ -76,14 +76,15 @@ def fit(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterator[Tr
 def planned(
     deed: str, recipe: Recipe, at: Workplace, folds: Sequence[str], live: Collection[str] = ()
 ) -> tuple[runs.Plan, cached.Entries]:
-    """The plan of a run and the entries it reads, all there; extractors named in `live` read none."""
+    """The plan of a run and the entries its clips read, all there; those named in `live` read what they hold alone."""
     head = head_of(recipe)
     learnt = problem(recipe, at.root, at.decoder, at.store, at.rehash, at.skip_missing).only(folds)
     extractors = cached.sources(head, recipe)
     entries = {own: cached.keys(learnt, extractor) for own, extractor in extractors.items() if own not in live}
-    cached.check_stored(entries, recipe, learnt, at.root, at.store, at.skip_missing)
+    held = cached.held_entries({own: extractors[own] for own in live}, learnt)
+    cached.check_stored({**entries, **held}, recipe, learnt, at.root, at.store, at.skip_missing)
     features = {own: {"extractor": one.digest, "live": own in live} for own, one in extractors.items()}
-    keys = [key for some in entries.values() for key in some.values()]
+    keys = [key for some in (*entries.values(), *held.values()) for key in some.values()]
     return runs.Plan(deed, learnt, head, recipe.training, features, keys), entries
 
 

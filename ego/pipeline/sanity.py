@@ -51,7 +51,7 @@ def _glances(
         if shown is None:
             continue
         with torch.inference_mode():
-            given = {need: torch.from_numpy(pixels)[None].to(device) for need, pixels in shown.pixels.items()}
+            given = {need: torch.from_numpy(pixels)[None].to(device) for need, pixels in shown.given.items()}
             scores = shares(module(**given)["feature"][0])
         best = scores.topk(min(TOP, len(scores)))
         pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)

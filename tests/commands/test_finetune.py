@@ -31,4 +31,4 @@ def test_features_that_cannot_be_trained_are_refused(run, colours, tmp_path):
     words = ["finetune", colours.recipe, "--data", colours.data, "--store", colours.store, "--out", tmp_path / "runs"]
     done = run(*words, "--set", "training.rows=1")
     assert done.exit_code == 2
-    assert "none has weights to train" in done.stderr
+    assert "none is a network with weights to train" in done.stderr
