@@ -87,6 +87,6 @@ def test_what_is_not_there_is_one_sentence(
         windows(HEARD, video, store)
     each = holding.Stack()
     (key,) = held_keys(each, video, {}).values()
-    store.absent(key, holding.Steps().rows({}), "nothing moves in it", {})
+    store.absent(key, {"feature": holding.Steps().rows({})["feature"].sized(4, 4)}, "nothing moves in it", {})
     with pytest.raises(BadRequest, match=r"of 'a' is absent: nothing moves in it; leave that video out"):
         windows(each, video, store)
