@@ -11,6 +11,7 @@ from ego.errors import BadRequest
 from ego.extractors.resnet import MEAN, STD, ResNet
 from ego.layers.resnet import ResNet as Layers
 from ego.layers.resnet import class_activation
+from ego.layers.resnet_plan import BLOCKS
 from ego.sampling import Window
 from ego.spec import Weights
 from ego.video import Picture
@@ -48,6 +49,46 @@ def test_published_numbers(depth: int, pins: Callable[..., Any], keep: Callable[
         assert {name: array.shape for name, array in spec.rows(files).items()} == {
             tap: tuple(x.shape[1:]) for tap, x in found.items()
         }
+
+
+def theirs(key: str) -> str:
+    """What `transformers` calls a tensor."""
+    parts = key.split(".")
+    if parts[0] == "fc":
+        return f"classifier.1.{parts[1]}"
+    kind = {"conv": "convolution", "bn": "normalization"}
+    if not parts[0].startswith("layer"):
+        return f"resnet.embedder.embedder.{kind[parts[0].rstrip('1')]}.{parts[1]}"
+    block = f"resnet.encoder.stages.{int(parts[0][5:]) - 1}.layers.{parts[1]}"
+    if parts[2] == "downsample":
+        return f"{block}.shortcut.{('convolution', 'normalization')[int(parts[3])]}.{parts[4]}"
+    return f"{block}.layer.{int(parts[2][-1]) - 1}.{kind[parts[2][:-1]]}.{parts[3]}"
+
+
+@pytest.mark.parametrize(("depth", "sides"), [(18, (61, 90)), (34, (96, 64)), (50, (65, 65))])
+def test_it_gives_what_another_implementation_gives(depth: int, sides: tuple[int, int]) -> None:
+    transformers = pytest.importorskip("transformers")
+    network = Layers(depth, 7).eval()
+    random = torch.Generator().manual_seed(depth)
+    for x in network.state_dict().values():
+        if x.is_floating_point():
+            low, high = (0.5, 1.5) if x.ndim == 1 else (-1.0, 1.0)
+            x.uniform_(low, high, generator=random).mul_(1 if x.ndim == 1 else (3 / x[0].numel()) ** 0.5)
+    wide = 4 if depth == 50 else 1
+    other = transformers.ResNetForImageClassification(
+        transformers.ResNetConfig(
+            hidden_sizes=[width * wide for width in (64, 128, 256, 512)], depths=list(BLOCKS[depth]), num_labels=7,
+            layer_type="bottleneck" if depth == 50 else "basic",
+        )
+    ).eval()  # fmt: skip
+    state = network.state_dict()
+    other.load_state_dict({theirs(key): x for key, x in state.items()})
+    shown = torch.randn(2, 3, *sides, generator=random)
+    with torch.inference_mode():
+        found, expected = network(shown, tuple(NAMES)), other(shown, output_hidden_states=True)
+    maps = dict(zip(("conv2_x", "conv3_x", "conv4_x", "conv5_x"), expected.hidden_states[1:], strict=True))
+    for tap, x in {**maps, "logits": expected.logits}.items():
+        assert (found[tap] - x).norm() < 1e-5 * x.norm(), tap
 
 
 def test_two_forwards_are_identical_and_the_batch_does_not_matter() -> None:
