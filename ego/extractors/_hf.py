@@ -52,6 +52,27 @@ def build(spec: "Hf", files: Mapping[Weights, Path]) -> nn.Module:
     return Seen(_loaded(spec.config, spec.weights, files), spec, spec.output).eval()
 
 
+def above_pooled(spec: "Hf", files: Mapping[Weights, Path]) -> nn.Module:
+    """The classifier of a model, whose keys are those of the whole network; in eval mode."""
+    whole = Seen(_loaded(spec.config, spec.weights, files), spec, "logits").model
+    return Above(whole.get_submodule("classifier"), spec.precision).eval()
+
+
+class Above(nn.Module):
+    """A classifier over stored rows."""
+
+    def __init__(self, classifier: nn.Module, precision: str) -> None:
+        super().__init__()
+        self.model = nn.Module()
+        self.model.classifier = classifier
+        self._precision = precision
+
+    def forward(self, rows: torch.Tensor) -> dict[str, torch.Tensor]:
+        """{"feature": (B, classes) float32} of rows (B, D)."""
+        with _autocast(rows.device.type, self._precision):
+            return {"feature": self.model.get_submodule("classifier")(rows.float()).float()}
+
+
 class Seen(nn.Module):
     """Frames cropped, scaled and shown to a model; the wanted output arranged as a row."""
 

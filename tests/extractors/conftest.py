@@ -170,3 +170,6 @@ def worlds() -> ModuleType:
 def watching() -> ModuleType:
     """Inputs, hooks and blocks of frames for networks of faces: see watching.py."""
     return _beside("watching")
+
+
+_beside("transformer_models")  # which tests import by its name
