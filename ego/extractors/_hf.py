@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ego.errors import BadRequest
+from ego.extractors._above import Above
 from ego.extractors._tapped import _autocast, centre_crop
 from ego.extractors._viewed import seen
 from ego.extractors._views import ONE, views_of
@@ -53,24 +54,14 @@ def build(spec: "Hf", files: Mapping[Weights, Path]) -> nn.Module:
 
 
 def above_pooled(spec: "Hf", files: Mapping[Weights, Path]) -> nn.Module:
-    """The classifier of a model, whose keys are those of the whole network; in eval mode."""
+    """The classifier of a model, in eval mode."""
     whole = Seen(_loaded(spec.config, spec.weights, files), spec, "logits").model
-    return Above(whole.get_submodule("classifier"), spec.precision).eval()
+    return Above(whole, ("classifier",), _classified, "feature", spec.precision).eval()
 
 
-class Above(nn.Module):
-    """A classifier over stored rows."""
-
-    def __init__(self, classifier: nn.Module, precision: str) -> None:
-        super().__init__()
-        self.model = nn.Module()
-        self.model.classifier = classifier
-        self._precision = precision
-
-    def forward(self, rows: torch.Tensor) -> dict[str, torch.Tensor]:
-        """{"feature": (B, classes) float32} of rows (B, D)."""
-        with _autocast(rows.device.type, self._precision):
-            return {"feature": self.model.get_submodule("classifier")(rows.float()).float()}
+def _classified(model: nn.Module, rows: torch.Tensor) -> torch.Tensor:
+    scores: torch.Tensor = model.get_submodule("classifier")(rows)
+    return scores
 
 
 class Seen(nn.Module):
