@@ -1,12 +1,16 @@
 """`slow_layer5` gives the published tokens and logits of Ego4D's state-change networks."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
+from ego.errors import BadRequest
 from ego.extractors.slow_layer5 import SlowLayer5
+from ego.layers.slow_layer5 import SlowLayer5 as Layers
+from ego.layers.slowfast_plan import STATE_HEAD
 from ego.sampling import Window
 from ego.spec import Weights
 from ego.video import Picture
@@ -68,6 +72,20 @@ def test_a_tail_goes_on_from_maps_and_tokens() -> None:
                 assert torch.allclose(x, found[name], rtol=1e-4, atol=1e-4)
     assert found["tokens"].shape == (2, 4, 2048)
     assert torch.allclose(found["tokens"].mean(1), found["pool"])
+
+
+def test_a_tail_goes_on_from_the_mean_only_to_a_head_of_clips(keep: Callable[..., Any]) -> None:
+    spec = SlowLayer5(weights=RANDOM, taps=("tokens", "pool", "logits"), **SMALL)
+    with pytest.raises(BadRequest, match=r"a logit for each frame.*name the tap tokens"):
+        spec.tail("pool", {})
+    weights, files = keep(Layers(STATE_HEAD, 2, 1).state_dict(), "oscc.pt")
+    spec = replace(spec, weights=weights)
+    shown = torch.randint(0, 256, (2, 4, 33, 33, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        found = spec.build(files)(shown)
+        again = spec.tail("pool", files)(found["pool"])
+    assert again["logits"].shape == (2, 2)
+    assert torch.allclose(again["logits"], found["logits"], rtol=1e-4, atol=1e-4)
 
 
 def test_the_released_weights_see_bytes() -> None:
