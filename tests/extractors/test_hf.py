@@ -137,3 +137,18 @@ def test_it_can_be_trained(tmp_path: Path) -> None:
     network = spec.build(files)
     network(drawn(spec))["feature"].square().mean().backward()
     assert all(one.grad is not None for one in network.model.layernorm.parameters())
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_random_weights_see_the_picture(kind: str) -> None:
+    name, config, _, side, _, auto = MODELS[kind]
+    more = {"num_register_tokens": 0} if kind == "dinov3_vit" else {}  # a table of no tokens
+    table = transformers.CONFIG_MAPPING[kind](**{**config, **more}).to_dict() | {"architectures": [name]}
+    fields = {"config": json.dumps(table), "size": side, "mean": [0.5] * 3, "std": [0.5] * 3}
+    spec, files = made("random:3", **fields)
+    assert spec.output == auto
+    network = spec.build(files)
+    with torch.inference_mode():
+        rows = network(drawn(spec))["feature"]
+    assert torch.isfinite(rows).all()
+    assert (rows[0] - rows[1]).norm() > 1e-3 * rows[0].norm()
