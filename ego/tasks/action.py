@@ -12,7 +12,7 @@ from ego.spec import late
 from ego.tasks import _metrics as figures
 from ego.tasks._base import Judged, Task
 from ego.tasks._pairs import Pairs, best, ranks
-from ego.tasks.classify import Classify
+from ego.tasks.classify import Classify, listed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -92,7 +92,7 @@ class Action(Task):
         found = []
         for word, known, label in zip(words, self.classes, self.labels, strict=True):
             if word not in known:
-                raise BadRequest(f"got {word!r} as {label!r} of an action, expected one of: {', '.join(known)}")
+                raise BadRequest(f"got {word!r} as {label!r} of an action, expected one of: {listed(known)}")
             found.append(known.index(word))
         return found[0], found[1]
 

@@ -101,7 +101,9 @@ def test_labels_become_pairs_and_words_again():
     assert task.encode({"verb_class": "put", "noun_class": "pan"}).tolist() == [1, 1]
     assert task.encode({"verb_class": "put"}) is None
     assert task.say_label(np.array([1, 2])) == ["put", "lid"]
-    with pytest.raises(BadRequest, match="got 'bowl' as 'noun_class' of an action, expected one of: cup, pan, lid"):
+    with pytest.raises(
+        BadRequest, match="got 'bowl' as 'noun_class' of an action, expected one of: 'cup', 'pan', 'lid'"
+    ):
         task.encode({"verb_class": "put", "noun_class": "bowl"})
     given = action(space="given", actions=(("put", "pan"),))
     with pytest.raises(BadRequest, match="expected one of the 1 in"):
