@@ -53,6 +53,7 @@ def test_pairs_that_are_not_in_the_space_are_passed_over():
     seen, trained = action(space="seen"), np.array([[1, 1], [1, 2], [1, 1]])
     assert seen.metrics(judged(seen, verbs, nouns, [[1, 1]], trained))["accuracy"] == 1
     assert seen.metrics(judged(seen, verbs, nouns, [[0, 0]], trained))["top5_accuracy"] == 0
+    assert seen.metrics(judged(seen, verbs, nouns, [[0, 0]], trained[:0]))["accuracy"] == 1  # none was seen: all
     assert seen.fitted(trained).say(seen.combine({"verb": np.log(verbs), "noun": np.log(nouns)})[0]) == ["put", "pan"]
 
 
