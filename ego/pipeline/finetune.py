@@ -39,6 +39,8 @@ def finetune(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterat
     computes now (`Parity`). The windows of all clips are held in memory.
     """
     head = head_of(recipe)
+    if head.tails:
+        raise BadRequest("finetune trains whole networks; leave head.tails out and name the end points in taps")
     if not recipe.sampling.rows:
         raise BadRequest("finetune decodes a few windows a clip: set how many with --set sampling.rows=2")
     if recipe.sampling != Sampling(rows=recipe.sampling.rows):

@@ -15,11 +15,12 @@ from ego.extractors._base import Files
 from ego.heads._base import Head
 from ego.heads._train import Clips, Predicted, Step, Stream, begin, predict, train
 from ego.media.decode import Decoder
-from ego.pipeline import cached, runs
+from ego.pipeline import cached, runs, tails
 from ego.pipeline.averaging import Looked, averaged
 from ego.pipeline.clips import Problem, problem
 from ego.pipeline.looks import check_causal
 from ego.pipeline.recipe import Recipe
+from ego.video import Array
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,13 @@ def fit(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterator[Tr
         yield Finished(plan.path(at.out), metrics, found=True)
         return
     check_learnable(plan.problem)
-    clips = stored_clips(plan, entries, at)
-    clips = cached.with_targets(clips, plan.head, recipe, entries, clips.shapes, at.store)
+    above = tails.tails_of(plan.head, recipe.extractors, at.files)
+    clips = stored_clips(plan, entries, at, above)
+    shapes = tails.shapes_after(clips.shapes, plan.head, above)
+    clips = cached.with_targets(clips, plan.head, recipe, entries, shapes, at.store)
     results = []
     for name in plan.problem.folds:
-        results.append((yield from _fold(name, plan, clips, at.device)))
+        results.append((yield from _fold(name, plan, clips, shapes, above, at)))
     yield finish(plan, results, recipe, at)
 
 
@@ -97,9 +100,12 @@ def planned(
     return runs.Plan(deed, learnt, head, recipe.sampling, recipe.training, features, keys), entries
 
 
-def stored_clips(plan: runs.Plan, entries: cached.Entries, at: Workplace) -> cached.CachedClips:
-    """All clips of the plan with the features that come from the store."""
-    return cached.read_clips(plan.problem, entries, plan.head.features, at.store, plan.sampling)
+def stored_clips(
+    plan: runs.Plan, entries: cached.Entries, at: Workplace, above: Mapping[str, tails.Tail] | None = None
+) -> cached.CachedClips:
+    """All clips of the plan with the features that come from the store; those that tails give do not."""
+    features = tails.stored_features(plan.head, above or {})
+    return cached.read_clips(plan.problem, entries, features, at.store, plan.sampling)
 
 
 def finish(plan: runs.Plan, results: Sequence[runs.FoldResult], recipe: Recipe, at: Workplace) -> Finished:
@@ -130,18 +136,24 @@ def check_learnable(learnt: Problem) -> None:
 
 
 def _fold(
-    name: str, plan: runs.Plan, clips: cached.CachedClips, device: str
+    name: str,
+    plan: runs.Plan,
+    clips: cached.CachedClips,
+    shapes: Mapping[str, Array],
+    above: Mapping[str, tails.Tail],
+    at: Workplace,
 ) -> Generator[Trained, None, runs.FoldResult]:
     """Trains one fold in closed form or by the loop, and returns its result."""
-    tasks, shapes = plan.problem.fitted(name), clips.shapes
+    tasks = plan.problem.fitted(name)
     tasks = {one: tasks[one] for one in plan.problem.trained}
     chosen = clips.only(plan.problem.folds[name]["train"])
     module = plan.head.solve(chosen.batch(np.arange(len(chosen))), shapes, tasks) if plan.head.solves else None
     if module is not None:
-        return result(name, plan, module, clips, device, [])
+        return result(name, plan, module, clips, at.device, [])
     module = begin(plan.head, shapes, tasks, plan.training)
-    log = yield from run_loop(name, plan, module, chosen, device)
-    return result(name, plan, module, clips, device, log)
+    module = tails.joined(module, above, plan.head.tail_norms, at.files)
+    log = yield from run_loop(name, plan, module, chosen, at.device)
+    return result(name, plan, module, clips, at.device, log)
 
 
 class Narrowed(Clips, Protocol):
