@@ -47,6 +47,19 @@ class Restored(nn.Module):
         return self._restore(rows.float())
 
 
+class InTime(nn.Module):
+    """Maps of single frames, one after the other in time, through what lies above them."""
+
+    def __init__(self, above: nn.Module) -> None:
+        super().__init__()
+        self.above = above
+
+    def forward(self, feature: torch.Tensor) -> dict[str, torch.Tensor]:
+        """(B, T, ..., C, 1, h, w) -> what is above (B, ..., C, T, h, w)."""
+        found: dict[str, torch.Tensor] = self.above(feature.squeeze(-3).movedim(1, -3))
+        return found
+
+
 class Normalise(nn.Module):
     """A centre crop, scaled: (B, T, H, W, 3) uint8 -> (B, 3, T, size, size), ((x / white) - mean) / std in float32."""
 
