@@ -36,7 +36,7 @@ class Tapped(nn.Module):
 
 
 class Restored(nn.Module):
-    """Stored rows back in the network's own arrangement, in float32."""
+    """Stored rows back in the network's own arrangement, in float32, with the channels of maps last in memory."""
 
     def __init__(self, restore: Callable[[torch.Tensor], torch.Tensor]) -> None:
         super().__init__()
@@ -44,7 +44,10 @@ class Restored(nn.Module):
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """(B, *shape) -> (B, C, ...)."""
-        return self._restore(rows.float())
+        x = self._restore(rows.float())
+        if x.ndim < 4:
+            return x
+        return x.contiguous(memory_format=torch.channels_last if x.ndim == 4 else torch.channels_last_3d)
 
 
 class InTime(nn.Module):
