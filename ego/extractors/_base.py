@@ -109,12 +109,14 @@ class Network(Extractor, ABC):
 class Shared:
     """Rows of a network that rows on overlapping windows are made of; each is computed once for a video's frames.
 
-    `above` None: they are the sharer's own rows. Else they are of one frame each, and `above` builds what goes on
-    from those of a window: forward(**arrays), each (B, T, *shape), -> {array: (B, *shape)}.
+    `above` None: they are the sharer's own rows. Else it builds what goes on from those of a window, forward(**arrays),
+    each (B, cells, *shape), -> {array: (B, *shape)}. A cell is of one frame, or of the frames at `places` in the
+    window: then the network is shown `there` (B, T) bool beside them, False for the place -1, outside the window.
     """
 
     network: Network
     above: "Callable[[Files], nn.Module] | None" = None
+    places: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,8 @@ class How:
 
     def rows(self, row_bytes: int) -> int:
         """How many rows of so many bytes go into one batch."""
-        most, room = (64, 256 * 2**20) if self.on_gpu else (16, 32 * 2**20)
+        # maps grow to ten times the pixels; above 32 MB malloc fetches them from the system each time, page by page
+        most, room = (64, 256 * 2**20) if self.on_gpu else (16, 4 * 2**20)
         return self.batch or max(1, min(most, room // max(row_bytes, 1)))
 
 

@@ -181,7 +181,7 @@ class Ride:
         return Seen(row, (first, last, self._pts[first], self._pts[last]), shown)
 
     def cells(self, digest: str) -> dict[tuple[int, ...], Cell]:
-        """The rows of a shared network that are known, by their frames; kept for as long as the frames are."""
+        """The known rows of a shared network, each for as long as the frame that its key begins with."""
         return self._cells.setdefault(digest, {})
 
     def _release(self, oldest: int) -> None:

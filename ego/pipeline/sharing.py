@@ -5,7 +5,8 @@
     a row       x    x    x                         of one lane: gathered, and computed above the shared network
     a row            x    x    x                    of the same lane, or of another on another window
 
-Cells are of one frame each, or of a whole window: then several settings of one network share whole rows.
+Cells are of one frame each, of the few that a stem sees of a moment, or of a whole window: then several settings
+of one network share whole rows.
 """
 
 from collections import Counter
@@ -71,21 +72,21 @@ class SharedNetwork:
         self._open: _Cells | None = None
         self._inputs: Inputs | None = None
 
-    def cell(self, ride: "Ride", frames: tuple[int, ...], shown: Mapping[str, Any], give: Give) -> Cell:
-        """The cell of these frames of a ride, computed where nobody asked for it before."""
+    def cell(self, ride: "Ride", key: tuple[int, ...], shown: Mapping[str, Any], give: Give) -> Cell:
+        """The cell of a ride under a key, the first of its frames and then all; computed where it is not known."""
         known = ride.cells(self.network.digest)
-        if frames not in known:
+        if key not in known:
             if self._inputs is not None and not self._inputs.fit(shown):
                 self.close(give)
             inputs = self._inputs = self._inputs or Inputs(shown, self._how)
             batch = self._open = self._open or _Cells(
                 self.network, engine=self._engine, inputs=inputs, shapes=inputs.shapes, capacity=inputs.capacity
             )
-            known[frames] = Cell(batch, inputs.filled)
+            known[key] = Cell(batch, inputs.filled)
             inputs.put(shown)
             if inputs.filled == inputs.capacity:
                 self.close(give)
-        return known[frames]
+        return known[key]
 
     def close(self, give: Give, cells: Iterable[Cell] | None = None) -> None:
         """Gives the open batch; with `cells`, where one of them lies in it."""
@@ -114,28 +115,23 @@ class SharingLane(Lane):
     def __init__(self, extractor: Network, common: Shared, below: SharedNetwork, files: Files, how: How) -> None:
         own = common.above is None
         super().__init__(extractor, _Same() if common.above is None else common.above(files), files, _eager(how, own))
-        self._below, self._whole = below, own
+        self._below, self._whole, self._pads = below, own, bool(common.places)
+        every = tuple(range(extractor.window.frames))
+        self._places = (every,) if own else common.places or tuple((place,) for place in every)
         row_bytes = sum(4 * int(np.prod([max(side, 1) for side in one.shape])) for one in below.arrays.values())
-        self.capacity = how.rows(row_bytes * (1 if own else extractor.window.frames))
+        self.capacity = how.rows(row_bytes * len(self._places))
 
     def gathered(self, rows: list[list[Cell]]) -> dict[str, torch.Tensor]:
-        """What the rows are computed from: (B, *shape) by array, or (B, T, *shape)."""
+        """What the rows are computed from: (B, *shape) by array, or (B, cells, *shape)."""
+        found = {}
         with torch.inference_mode():
-            return {
-                name: torch.stack([cells[0].of(name) for cells in rows])
-                if self._whole
-                else torch.stack([torch.stack([cell.of(name) for cell in cells]) for cells in rows])
-                for name in self._below.arrays
-            }
+            for name in self._below.arrays:
+                cells = torch.stack([cell.of(name) for row in rows for cell in row])
+                found[name] = cells if self._whole else cells.reshape(len(rows), -1, *cells.shape[1:])
+        return found
 
     def _with(self, ride: "Ride", row: Row, shown: Mapping[str, Any], give: Give) -> _Gathered:
-        if self._whole:
-            cells = [self._below.cell(ride, row.frames, shown, give)]
-        else:
-            cells = [
-                self._below.cell(ride, (frame,), {need: values[i : i + 1] for need, values in shown.items()}, give)
-                for i, frame in enumerate(row.frames)
-            ]
+        cells = [self._cell(ride, places, row.frames, shown, give) for places in self._places]
         batch = self._open
         assert batch is None or isinstance(batch, _Gathered)
         if batch is not None and batch.cells[0][0].batch.shapes != cells[0].batch.shapes:
@@ -144,6 +140,15 @@ class SharingLane(Lane):
         batch = batch or _Gathered(self.extractor, lane=self, capacity=self.capacity)
         batch.cells.append(cells)
         return batch
+
+    def _cell(
+        self, ride: "Ride", places: tuple[int, ...], frames: tuple[int, ...], shown: Mapping[str, Any], give: Give
+    ) -> Cell:
+        there = [place >= 0 for place in places]
+        first = frames[places[there.index(True)]]
+        key = (first, *(frames[place] if place >= 0 else -1 for place in places))
+        seen: dict[str, Any] = {need: [values[max(place, 0)] for place in places] for need, values in shown.items()}
+        return self._below.cell(ride, key, seen | {"there": np.array(there)} if self._pads else seen, give)
 
     def _close(self, give: Give) -> None:
         """Compute threads take batches in the order they are given: the cells of these rows go first."""
