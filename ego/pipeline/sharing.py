@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -32,35 +32,43 @@ if TYPE_CHECKING:
 
 @dataclass
 class _Cells(Batch):
-    """Rows of a shared network on their way; `found` will hold them, on its device."""
+    """Rows of a shared network on their way: `cells` are given theirs when they are computed."""
 
     engine: Engine = field(kw_only=True)
     inputs: Inputs | None = field(kw_only=True)
     shapes: tuple[tuple[int, ...], ...] = field(kw_only=True)
     capacity: int = field(kw_only=True)
-    found: "Future[Tensors]" = field(default_factory=Future)
+    cells: "list[Cell]" = field(default_factory=list)
+    done: "Future[None]" = field(default_factory=Future)
 
     def compute(self) -> dict[str, NDArray[Any]]:
         """No rows of anybody's: whoever needs them gathers them. Pixels are not needed any more."""
         inputs, self.inputs = self.inputs, None
         assert inputs is not None
         try:
-            self.found.set_result(self.engine(inputs.tensors(), self.capacity))
+            found = self.engine(inputs.tensors(), self.capacity)
+            with torch.inference_mode():
+                for place, cell in enumerate(self.cells):  # each its own memory: some are kept longer than others
+                    cell.arrays = {name: output[place].clone() for name, output in found.items()}
+            self.cells = []
+            self.done.set_result(None)
         except BaseException as error:
-            self.found.set_exception(error)
+            self.done.set_exception(error)
             raise
         return {}
 
 
-class Cell(NamedTuple):
-    """One row of a shared network: its place in a batch that was given before whoever gathers it."""
+@dataclass(eq=False)
+class Cell:
+    """One row of a shared network; its batch is given before whoever gathers it."""
 
     batch: _Cells
-    place: int
+    arrays: Tensors = field(default_factory=dict)
 
     def of(self, array: str) -> torch.Tensor:
-        """(*shape) once it is computed."""
-        return self.batch.found.result()[array][self.place]
+        """(*shape) once it is computed, on its device."""
+        self.batch.done.result()
+        return self.arrays[array]
 
 
 class SharedNetwork:
@@ -82,7 +90,8 @@ class SharedNetwork:
             batch = self._open = self._open or _Cells(
                 self.network, engine=self._engine, inputs=inputs, shapes=inputs.shapes, capacity=inputs.capacity
             )
-            known[key] = Cell(batch, inputs.filled)
+            known[key] = Cell(batch)
+            batch.cells.append(known[key])
             inputs.put(shown)
             if inputs.filled == inputs.capacity:
                 self.close(give)
