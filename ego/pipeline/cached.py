@@ -17,6 +17,7 @@ from ego.errors import BadRequest, NotExtracted
 from ego.extractors._base import Extractor
 from ego.heads._base import Batch, Head, steps
 from ego.pipeline.clips import Indices, Problem, rows_of
+from ego.pipeline.finite import check_finite
 from ego.pipeline.jobs import entry_key
 from ego.pipeline.recipe import Recipe
 from ego.pipeline.targets import StepLabels, read_targets, step_times
@@ -64,6 +65,11 @@ def check_stored(
             f"{len(missing)} entries are missing, such as {own!r} of {problem.videos[key.video].name!r}; "
             f"run: {shlex.join(words)}"
         )
+
+
+def not_stored(wanted: Entries, store: FeatureStore) -> set[str]:
+    """The digests of the videos of which some entry is missing."""
+    return {digest for some in wanted.values() for digest, key in some.items() if key not in store}
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +169,7 @@ def read_columns(
             continue
         packed = pack(store, list(entries.values()), arrays)
         chosen = _chosen(problem, packed, {digest: place for place, digest in enumerate(entries)}, rows)
+        check_finite(own, packed, problem)
         columns |= {feature_name(own, array): Column(packed.arrays[array], array, packed, *chosen) for array in arrays}
     for name in features:
         if name.partition(".")[0] in wanted and name not in columns:
