@@ -70,6 +70,14 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> Any:
         return module.draw(tmp_path_factory.mktemp("colours"))
 
 
+@pytest.fixture(scope="session")
+def fitted(colours: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run on `colours`, its three folds each right on every clip; never written to."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        return sys.modules["colours"].fit(colours, tmp_path_factory.mktemp("runs"))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _interruptible() -> None:
     """Programs that tests start can be interrupted, also where the tests run in the background of a shell."""

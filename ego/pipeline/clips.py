@@ -81,7 +81,7 @@ class Problem:
             folds={
                 fold: {split: some for split, some in splits.items() if len(some)}
                 for fold, splits in folds.items()
-                if len(splits.get("train", ())) and any(len(splits[split]) for split in splits if split != "train")
+                if _kinds(splits) == _kinds(self.folds[fold])
             },
         )
 
@@ -98,6 +98,11 @@ class Problem:
         ]
         folds = [{split: rows.tolist() for split, rows in fold.items()} for fold in self.folds.values()]
         return {"tasks": {name: task.describe() for name, task in self.tasks.items()}, "clips": clips, "folds": folds}
+
+
+def _kinds(splits: Mapping[str, Indices]) -> set[bool]:
+    """Whether there is something to train on, and something to test on."""
+    return {split == "train" for split, some in splits.items() if len(some)}
 
 
 def problem(

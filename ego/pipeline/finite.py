@@ -42,6 +42,5 @@ def first_not_finite(rows: NDArray[Any]) -> int | None:
 def _odd(block: NDArray[Any]) -> NDArray[np.bool_]:
     """Where the exponent is all ones; half floats are looked at as integers, which is many times faster."""
     if block.dtype == np.float16:
-        bits: NDArray[np.bool_] = (block.view(np.uint16) & 0x7C00) == 0x7C00
-        return bits
-    return ~np.isfinite(block)
+        return np.asarray((block.view(np.uint16) & 0x7C00) == 0x7C00)
+    return np.asarray(~np.isfinite(block))

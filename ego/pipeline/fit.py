@@ -194,18 +194,15 @@ def result(
 ) -> runs.FoldResult:
     """What a trained module says of every split of its fold."""
     splits = plan.problem.folds[name]
-    found = {split: said(module, plan.problem, clips, some, device) for split, some in splits.items()}
+    found = {
+        split: combined(plan.problem, predict(module, clips.only(some), plan.problem.trained, device), some)
+        for split, some in splits.items()
+    }
     return runs.FoldResult(name, module, log, found, clips.shapes)
 
 
-def said(
-    module: nn.Module, problem: Problem, clips: Narrowed, chosen: NDArray[np.int64], device: str
-) -> dict[str, Predicted]:
-    """What a module says of some clips, by task: those trained, and those that follow from them."""
-    return _combined(problem, predict(module, clips.only(chosen), problem.trained, device), chosen)
-
-
-def _combined(problem: Problem, found: Mapping[str, Predicted], clips: NDArray[np.int64]) -> dict[str, Predicted]:
+def combined(problem: Problem, found: Mapping[str, Predicted], clips: NDArray[np.int64]) -> dict[str, Predicted]:
+    """The predictions of all tasks: those trained, and those that follow from them."""
     both = dict(found)
     for name, task in problem.tasks.items():
         if task.of:

@@ -86,7 +86,7 @@ class Told:
 def read_predictions(folder: Path, split: str, task: str) -> list[Told]:
     """What a run said of the clips of one split under one task; a split or task it lacks is a BadRequest."""
     path = folder / "predictions.parquet"
-    columns = {name: column for name, column in _columns(path).items()}
+    columns = _columns(path)
     splits, tasks = dict.fromkeys(columns["split"]), dict.fromkeys(columns["task"])
     for what, given, choices in (("split", split, splits), ("task", task, tasks)):
         if given not in choices:

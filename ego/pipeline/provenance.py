@@ -82,7 +82,7 @@ def _weights(value: Any) -> Iterator[Weights]:
 
 
 def trained_on_of(path: Path) -> TrainedOn:
-    """What the metadata of a safetensors file say it was trained on; nothing where they do not, or it is another kind."""
+    """What a safetensors file says it was trained on; nothing where it does not say."""
     return list(metadata(path).get("trained_on", [])) if path.suffix == ".safetensors" else []
 
 
@@ -91,7 +91,7 @@ def metadata(path: Path) -> dict[str, Any]:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
+        with safe_open(path, "pt") as file:
             text = (file.metadata() or {}).get("ego", "{}")
         found = json.loads(text)
     except (OSError, SafetensorError, ValueError) as error:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,6 @@ from ego.samplers import Sampling
 from ego.spec import canonical_json, rebuild, rebuild_part
 from ego.tasks._base import Task
 from ego.video import Array
-
-Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,8 @@ class Run:
     @cached_property
     def head(self) -> Head:
         """The head, untrained."""
-        return _as(Head, rebuild(self.about["plan"]["head"]))
+        head: Head = _as(Head, rebuild(self.about["plan"]["head"]))
+        return head
 
     @cached_property
     def shapes(self) -> dict[str, Array]:
@@ -173,7 +172,7 @@ def open_run(folder: Path) -> Run:
     return Run(folder, about)
 
 
-def _as(kind: type[Kind], spec: object) -> Kind:
+def _as(kind: type[Any], spec: object) -> Any:
     if not isinstance(spec, kind):
         raise BadRequest(f"got {type(spec).__name__}, expected {kind.__name__}: the run is damaged; fit it again")
     return spec
