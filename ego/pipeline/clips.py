@@ -129,16 +129,25 @@ def problem(
 
 
 def annotated(
-    recipe: Recipe, annotations: Annotations, root: Path, decoder: Prober, store: FeatureStore, rehash: bool = False
+    recipe: Recipe,
+    annotations: Annotations,
+    root: Path,
+    decoder: Prober,
+    store: FeatureStore,
+    rehash: bool = False,
+    known: bool = False,
 ) -> Problem:
-    """What annotations ask of the recipe's tasks, whatever their folds share; all their videos must be there."""
+    """What annotations ask of the recipe's tasks, whatever their folds share; all their videos must be there.
+
+    Tasks that are `known` keep the label spaces they have, as those of a run do.
+    """
     videos = _videos(annotations, decoder, store, rehash)
     clips = tuple(_clip(one, videos[one.video]) for one in annotations.clips)
     folds = {
         name: {split: np.asarray(indices, np.int64) for split, indices in splits.items()}
         for name, splits in annotations.folds.items()
     }
-    tasks = {name: task.over(annotations.classes) for name, task in recipe.tasks.items()}
+    tasks = {name: task if known else task.over(annotations.classes) for name, task in recipe.tasks.items()}
     numbers = {name: _encode(task, annotations.clips) for name, task in tasks.items() if not task.reads}
     return Problem(
         clips,

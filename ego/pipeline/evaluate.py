@@ -10,15 +10,16 @@ import numpy as np
 
 from ego.datasets._base import Annotations, pick, present
 from ego.errors import BadRequest
-from ego.heads._train import Predicted, predict
+from ego.heads._train import Predicted
 from ego.pipeline import recipe, runs
 from ego.pipeline.clips import Problem, annotated
-from ego.pipeline.fit import Workplace, combined
+from ego.pipeline.fit import Workplace, said
 from ego.pipeline.provenance import check_extractors, check_unseen
 from ego.pipeline.read_run import Run
-from ego.pipeline.seen import clips_of, stored
+from ego.pipeline.seen import clips_of, plan_of, stored
 from ego.pipeline.weights import WeightFinder
 from ego.spec import canonical_json
+from ego.video import Clip
 
 
 @dataclass(frozen=True)
@@ -61,20 +62,46 @@ def evaluate(run: Run, at: Workplace, asked: Asked) -> Evaluated:
         check_unseen(problem, fold, run.trained_on(fold), f"this run{f' (fold {fold!r})' if fold else ''}", advice)
     check_extractors(run.recipe.extractors, at.files, problem)
     problem = stored(run, problem, at)
-    seen = clips_of(run, problem, at, asked.views)
+    plan = plan_of(run, problem)
+    looks = [replace(plan, problem=one) for one in _views(problem, asked.views, run.recipe.sampling.rows)]
+    seen = [clips_of(run, one.problem, at) for one in looks]
     results = []
     for fold in problem.folds:
         module = run.module(fold, at.files)
         found = {}
-        for split, indices in problem.folds[fold].items():
-            views = [predict(module, clips.only(indices), problem.trained, at.device) for clips in seen]
-            found[split] = combined(problem, _mean(views), indices)
+        for split, some in problem.folds[fold].items():
+            views = [
+                said(one, module, clips.only(some), some, at.device) for one, clips in zip(looks, seen, strict=True)
+            ]
+            found[split] = _mean(views)
         results.append(runs.FoldResult(fold, module, [], found, run.shapes, run.trained_labels(fold)))
     return Evaluated(problem, results, classes)
 
 
+def _views(problem: Problem, count: int, rows: int) -> list[Problem]:
+    """The problem, `count` times: its clips moved so that the `rows` moments of all views are evenly spaced."""
+    if count == 1:
+        return [problem]
+    whole = not all(clip.parts for clip in problem.clips)
+    if not rows or whole or any(task.reads for task in problem.tasks.values()):
+        raise BadRequest(
+            f"got {count} views, which look at a clip at other moments: expected sampling.rows above 0, clips in "
+            "seconds and tasks that label clips"
+        )
+    return [
+        replace(problem, clips=tuple(_moved(clip, ((view + 0.5) / count - 0.5) / rows) for clip in problem.clips))
+        for view in range(count)
+    ]
+
+
+def _moved(clip: Clip, share: float) -> Clip:
+    """The clip with each part moved by a share of its length."""
+    moved = ((start + share * (stop - start), stop + share * (stop - start)) for start, stop in clip.parts)
+    return replace(clip, parts=tuple((max(0.0, start), max(0.0, stop)) for start, stop in moved))
+
+
 def _mean(views: Sequence[Mapping[str, Predicted]]) -> dict[str, Predicted]:
-    """The mean of the views' predictions, before any softmax."""
+    """The mean of the views' predictions, as they are: of scores before any softmax."""
     if len(views) == 1:
         return dict(views[0])
     return {
@@ -97,7 +124,7 @@ def tested(
         raise BadRequest(f"the run {run.folder} has no data set to be tested on; use ego predict")
     annotations = dataset.read(at.root)
     chosen, _ = present(_only(annotations, folds, asked.split), at.skip_missing)
-    problem = annotated(run.recipe, chosen, at.root, at.decoder, at.store, at.rehash)
+    problem = annotated(run.recipe, chosen, at.root, at.decoder, at.store, at.rehash, known=True)
     if not asked.settings and not at.skip_missing:
         for fold in folds:
             _check_same(run, problem, fold, at.root)

@@ -194,18 +194,18 @@ def result(
 ) -> runs.FoldResult:
     """What a trained module says of every split of its fold."""
     splits = plan.problem.folds[name]
-    found = {
-        split: combined(plan.problem, predict(module, clips.only(some), plan.problem.trained, device), some)
-        for split, some in splits.items()
-    }
+    found = {split: said(plan, module, clips.only(some), some, device) for split, some in splits.items()}
     return runs.FoldResult(name, module, log, found, clips.shapes)
 
 
-def combined(problem: Problem, found: Mapping[str, Predicted], clips: NDArray[np.int64]) -> dict[str, Predicted]:
-    """The predictions of all tasks: those trained, and those that follow from them."""
-    both = dict(found)
+def said(
+    plan: runs.Plan, module: nn.Module, clips: Clips, chosen: NDArray[np.int64], device: str
+) -> dict[str, Predicted]:
+    """The predictions of all tasks on the chosen clips: those trained, and those that follow from them."""
+    problem = plan.problem
+    both = predict(module, clips, problem.trained, device)
     for name, task in problem.tasks.items():
         if task.of:
-            scores = task.combine({one: found[one].predictions for one in task.of})
-            both[name] = Predicted(scores, problem.labels[name][clips], problem.labelled[name][clips])
+            scores = task.combine({one: both[one].predictions for one in task.of})
+            both[name] = Predicted(scores, problem.labels[name][chosen], problem.labelled[name][chosen])
     return both

@@ -52,7 +52,7 @@ def test_a_split_without_labels_is_said_and_has_no_figures(colours, tmp_path, da
     folder = sys.modules["colours"].fit(here, tmp_path / "runs", 'dataset.labels=["verb"]')
     lines = [line.replace("validation", "test") if line.startswith("two") else line for line in lines]
     (data / "table.csv").write_text("\n".join([table[0] + ",split", *lines]) + "\n")
-    found = tested(here, folder, split="test")
+    found = evaluated(here, folder, split="test")
     assert found.metrics["pooled"]["test"]["verb"]["accuracy"] == 1.0
     assert [clip.video.name for clip in found.problem.clips] == ["two"] * 6
 
@@ -76,7 +76,9 @@ def test_views_are_other_moments_and_their_scores_are_averaged(colours, tmp_path
 
 
 def test_views_of_every_row_mean_nothing(colours, fitted):
-    with pytest.raises(BadRequest, match=r"got 3 views, which deal the rows of a clip: expected .*sampling.rows"):
+    with pytest.raises(
+        BadRequest, match=r"got 3 views, which look at a clip at other moments: expected sampling\.rows"
+    ):
         evaluated(colours, fitted, views=3)
 
 
