@@ -92,7 +92,7 @@ def _leading(figures: dict[str, float]) -> dict[str, float]:
 
 def _order(row: dict[str, Any], key: str) -> Any:
     if key == "figure":
-        return [-value for figures in row["figures"].values() for value in figures.values()]
+        return [-value for figures in row["figures"].values() for value in figures.values()], row["made"]
     return row["made"] if key == "date" else (row[key], row["made"])
 
 
