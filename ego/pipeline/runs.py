@@ -4,6 +4,7 @@ runs/<digest16>/
     recipe.toml          the recipe's text
     run.json             every spec, key and setting, and what it ran on
     weights[-N].safetensors   one a fold, in the order of run.json; metadata say what it was trained on
+    network-NAME[-N].safetensors  each network that was trained with the head, as weights for its extractor
     metrics.json         figures by fold, split and task, and pooled over folds
     log.jsonl            one line a training step or epoch
     predictions.parquet  one line a clip, fold, split and task (`ego.pipeline.predictions`)
@@ -33,6 +34,7 @@ from ego.heads._base import Head
 from ego.heads._train import Predicted
 from ego.heads._training import Training
 from ego.pipeline.clips import Indices, Problem
+from ego.pipeline.live import Joined
 from ego.pipeline.predictions import write_predictions
 from ego.samplers import Sampling
 from ego.spec import canonical_json
@@ -214,21 +216,27 @@ def _fill(folder: Path, plan: Plan, folds: Sequence[FoldResult], recipe: Mapping
     lines = [json.dumps({"fold": fold.name, **line}) for fold in folds for line in fold.log]
     (folder / "log.jsonl").write_text("".join(line + "\n" for line in lines))
     for fold, name in zip(folds, names, strict=True):
-        _write_weights(folder / name, plan, fold)
+        provenance = _provenance(plan, fold)
+        _write_weights(folder / name, fold.module, provenance)
+        for own, network in fold.module.networks.items() if isinstance(fold.module, Joined) else ():
+            _write_weights(folder / name.replace("weights", f"network-{own}", 1), network, provenance)
     said = {fold.name: fold.predictions for fold in folds}
     write_predictions(folder / "predictions.parquet", plan.problem, said)
 
 
-def _write_weights(path: Path, plan: Plan, fold: FoldResult) -> None:
-    from safetensors.torch import save
-
+def _provenance(plan: Plan, fold: FoldResult) -> dict[str, Any]:
     trained_on = [
         [plan.problem.clips[i].video.digest, [list(part) for part in plan.problem.clips[i].parts]]
         for i in plan.problem.folds[fold.name]["train"]
     ]
     trained_on += [[digest, [list(part) for part in parts]] for digest, parts in plan.inherited]
-    about = {"run": plan.digest, "fold": fold.name, "head": plan.head.describe(), "trained_on": trained_on}
-    tensors = {key: tensor.contiguous() for key, tensor in fold.module.cpu().state_dict().items()}
+    return {"run": plan.digest, "fold": fold.name, "head": plan.head.describe(), "trained_on": trained_on}
+
+
+def _write_weights(path: Path, module: torch.nn.Module, about: Mapping[str, Any]) -> None:
+    from safetensors.torch import save
+
+    tensors = {key: tensor.contiguous() for key, tensor in module.cpu().state_dict().items()}
     path.write_bytes(save(tensors, metadata={"ego": canonical_json(about)}))
 
 
