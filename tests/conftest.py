@@ -78,6 +78,13 @@ def fitted(colours: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
         return sys.modules["colours"].fit(colours, tmp_path_factory.mktemp("runs"))
 
 
+@pytest.fixture(scope="session")
+def steps_task() -> Callable[..., Any]:
+    """`steps_task(*shape)`: a task of that shape at each step, judged by square error (see heads/steps.py)."""
+    module = _load("steps", Path(__file__).parent / "heads" / "steps.py")
+    return lambda *sides: module.Steps(sides=sides)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _interruptible() -> None:
     """Programs that tests start can be interrupted, also where the tests run in the background of a shell."""

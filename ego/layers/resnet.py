@@ -77,8 +77,8 @@ class ResNet(nn.Module):
 
     forward((B, channels, H, W) normalised, or the stage's map) gives the wanted taps by name: `conv2_x` to
     `conv5_x` maps (B, C, h, w), `pool` (B, C), `logits` (B, classes); `bn` is `conv5_x`, `nbn` the same
-    without its last norm and ReLU, and `cam` (B, h, w) the softmax over the cells of the class activation of
-    the likeliest class. The classifier is called `head`; with 0 classes there is none.
+    without its last norm and ReLU, `cam_raw` (B, h, w) the class activation of the likeliest class and `cam` its
+    softmax over the cells. The classifier is called `head`; with 0 classes there is none.
     """
 
     def __init__(
@@ -130,12 +130,13 @@ class ResNet(nn.Module):
     def _top(self, x: torch.Tensor, taps: Sequence[str]) -> dict[str, torch.Tensor]:
         """What lies above the last map, or above `pool`."""
         found = {"pool": x} if self._after == "pool" else {"bn": x, "pool": x.mean(dim=(2, 3))}
-        if "logits" in taps or "cam" in taps:
+        if not {"logits", "cam", "cam_raw"}.isdisjoint(taps):
             head = self.get_submodule(self._head)
             assert isinstance(head, nn.Linear)
             found["logits"] = head(found["pool"])
-            if "cam" in taps:
-                found["cam"] = class_activation(x, head.weight, found["logits"]).flatten(1).softmax(1).view_as(x[:, 0])
+            if not {"cam", "cam_raw"}.isdisjoint(taps):
+                found["cam_raw"] = class_activation(x, head.weight, found["logits"])
+                found["cam"] = found["cam_raw"].flatten(1).softmax(1).view_as(x[:, 0])
         return found
 
 

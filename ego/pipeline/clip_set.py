@@ -13,7 +13,7 @@ from ego.cache.store import FeatureStore
 from ego.datasets._base import pick
 from ego.heads._base import Head
 from ego.media.decode import Decoder
-from ego.pipeline import cached, recipe
+from ego.pipeline import cached, recipe, tails
 from ego.pipeline.cached import CachedClips, Column
 from ego.pipeline.clips import Indices, problem
 from ego.pipeline.weights import WeightFinder
@@ -25,7 +25,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class ClipSet(Dataset[dict[str, dict[str, Any]]]):
-    """n clips; N is the most rows that one of them sees, clips of fewer are masked at their ends.
+    """n clips, of several looks the first; N is the most rows that one sees, those of fewer are masked at their ends.
 
     By feature: `features` (n, N, *shape) as real numbers, `masks` (n, N) which rows are there, `times` (n, N, 3) start,
     centre and stop in seconds, `arrays` what a row is. By task: `labels` (n, ...) as the task encodes them, `labelled`
@@ -38,7 +38,9 @@ class ClipSet(Dataset[dict[str, dict[str, Any]]]):
         batch = seen.batch(np.arange(len(seen)))
         self.features: Arrays = {name: rows.numpy() for name, rows in batch.features.items()}
         self.masks: Arrays = {name: mask.numpy() for name, mask in batch.masks.items()}
-        self.times: Arrays = {name: _times(column, seen.chosen) for name, column in seen.columns.items()}
+        self.times: Arrays = {
+            name: _times(column, seen.looks.first[seen.chosen]) for name, column in seen.columns.items()
+        }
         self.labels: Arrays = {name: labels.numpy() for name, labels in batch.labels.items()}
         self.labelled: Arrays = {name: known.numpy() for name, known in batch.labelled.items()}
         self.arrays: Mapping[str, Array] = seen.shapes
@@ -55,10 +57,10 @@ class ClipSet(Dataset[dict[str, dict[str, Any]]]):
         }
 
 
-def _times(column: Column, chosen: Indices) -> NDArray[np.float64]:
-    """(n, N, 3) of the rows that clips see, 0 where there is none."""
-    rows, there = column.rows(chosen)
-    if not len(column.seen):
+def _times(column: Column, looks: Indices) -> NDArray[np.float64]:
+    """(n, N, 3) of the rows of these looks, 0 where there is none."""
+    rows, there = column.seen.looks.padded(looks)
+    if not len(column.pack):
         return np.zeros((*there.shape, 3))
     return column.pack.time[rows] * there[..., None]
 
@@ -80,7 +82,8 @@ def clips(
     NotExtracted with the command that extracts them.
     """
     features = store if isinstance(store, FeatureStore) else FeatureStore(str(store))
-    found = recipe.read(Path(path), settings, WeightFinder([Path(folder) for folder in weights]))
+    finder = WeightFinder([Path(folder) for folder in weights])
+    found = recipe.read(Path(path), settings, finder)
     with Decoder() as decoder:
         learnt = problem(found, Path(data), decoder, features, skip_missing=skip_missing)
     folds = list(learnt.folds)
@@ -91,9 +94,10 @@ def clips(
     entries = {own: cached.keys(learnt, one) for own, one in cached.sources(head, found).items()}
     labels = {own: cached.keys(learnt, one) for own, one in targets.items()}
     cached.check_stored(labels | entries, found, learnt, Path(data), features, skip_missing)
-    columns = cached.read_columns(learnt, entries, head.features, features, found.sampling.rows)
-    seen = CachedClips(columns, learnt, chosen)
-    return ClipSet(cached.with_targets(seen, head, found, entries, seen.shapes, features))
+    above = tails.tails_of(head, found.extractors, finder)
+    seen = cached.read_clips(learnt, entries, tails.stored_features(head, above), features, found.sampling)
+    shapes = tails.shapes_after(seen.shapes, head, above)
+    return ClipSet(cached.with_targets(seen.only(chosen), head, found, entries, shapes, features))
 
 
 def _plain_head() -> Head:

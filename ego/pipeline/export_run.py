@@ -20,7 +20,7 @@ from torch.export import Dim, ExportedProgram
 from ego.errors import BadRequest, EgoError
 from ego.extractors._base import Extractor, Files, Network
 from ego.heads._base import slot
-from ego.pipeline import cached
+from ego.pipeline import cached, tails
 from ego.pipeline.live import Joined
 from ego.pipeline.read_run import Run
 from ego.tasks._base import Task
@@ -116,6 +116,8 @@ def export(run: Run, fold: str, files: Files, form: Form, path: Path, frame: tup
 def why_features(run: Run) -> str:
     """Why the model takes features instead of frames; empty where it can take frames."""
     read = cached.sources(run.head, run.recipe)
+    if run.head.tails:
+        return f"it goes on above stored rows of {', '.join(run.head.tails)}"
     if len(read) > 1:
         return f"its features come from {len(read)} extractors: {', '.join(read)}"
     ((own, extractor),) = read.items()
@@ -154,12 +156,19 @@ def _features(run: Run, fold: str, files: Files) -> tuple[nn.Module, dict[str, T
     module = run.module(fold, files)
     head = module.head if isinstance(module, Joined) else module
     assert isinstance(head, nn.Module)
-    names = tuple(run.head.features or run.shapes)
+    above = tails.tails_of(run.head, run.recipe.extractors, files)
+    names = tails.stored_features(run.head, above) or tuple(run.shapes)
     example: dict[str, Tensor] = {}
     for name in names:
-        example[name] = _drawn(run.shapes[name])
+        example[name] = _drawn(run.shapes.get(name) or _stored_array(run, name, files))
         example[mask_of(name)] = torch.ones(2, ROWS, dtype=torch.bool)
     return Features(head, names, tuple(run.trained_tasks)).eval(), example
+
+
+def _stored_array(run: Run, name: str, files: Files) -> Array:
+    """What is stored where a tail goes on from it."""
+    own, _, array = name.partition(".")
+    return run.recipe.extractors[own].rows(files)[array or "feature"]
 
 
 def _drawn(array: Array) -> Tensor:

@@ -1,7 +1,7 @@
 """`ego fit-heads`: clips -> keys -> rows in memory -> head -> the loop -> a run. No pixel is decoded."""
 
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,8 +15,10 @@ from ego.extractors._base import Extractor, Files
 from ego.heads._base import Head
 from ego.heads._train import Clips, Predicted, Step, Stream, begin, predict, train
 from ego.media.decode import Decoder
-from ego.pipeline import cached, runs
+from ego.pipeline import cached, runs, tails
+from ego.pipeline.averaging import Looked, averaged
 from ego.pipeline.clips import Problem, problem
+from ego.pipeline.looks import check_causal
 from ego.pipeline.provenance import check_extractors
 from ego.pipeline.recipe import Recipe
 from ego.video import Array
@@ -69,11 +71,14 @@ def fit(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterator[Tr
         yield Finished(plan.path(at.out), metrics, found=True)
         return
     check_learnable(plan.problem)
-    clips = stored_clips(plan, entries, at)
-    clips = cached.with_targets(clips, plan.head, recipe, entries, clips.shapes, at.store)
+    above = tails.tails_of(plan.head, recipe.extractors, at.files)
+    clips = stored_clips(plan, entries, at, above)
+    shapes = tails.shapes_after(clips.shapes, plan.head, above)
+    clips = cached.with_targets(clips, plan.head, recipe, entries, shapes, at.store)
     results = []
     for name in plan.problem.folds:
-        results.append((yield from _fold(name, plan, clips, at.device)))
+        done = yield from _fold(name, plan, clips, shapes, above, at)
+        results.append(replace(done, shapes=shapes))
     yield finish(plan, results, recipe, at)
 
 
@@ -84,6 +89,8 @@ def planned(
     head = head_of(recipe)
     learnt = problem(recipe, at.root, at.decoder, at.store, at.rehash, at.skip_missing).only(folds)
     extractors = cached.sources(head, recipe)
+    for own, extractor in extractors.items():
+        check_causal(own, extractor, recipe.sampling)
     targets = {own: one for task in learnt.tasks.values() for own, one in cached.target_sources(task, recipe).items()}
     read = {own: one for own, one in (targets | extractors).items() if own not in live or own in targets}
     learnt = stored_problem(learnt, read, recipe, at)
@@ -110,10 +117,12 @@ def stored_problem(learnt: Problem, read: Mapping[str, Extractor], recipe: Recip
     return learnt
 
 
-def stored_clips(plan: runs.Plan, entries: cached.Entries, at: Workplace) -> cached.CachedClips:
-    """All clips of the plan with the features that come from the store."""
-    columns = cached.read_columns(plan.problem, entries, plan.head.features, at.store, plan.sampling.rows)
-    return cached.CachedClips(columns, plan.problem, np.arange(len(plan.problem.clips)))
+def stored_clips(
+    plan: runs.Plan, entries: cached.Entries, at: Workplace, above: Mapping[str, tails.Tail] | None = None
+) -> cached.CachedClips:
+    """All clips of the plan with the features that come from the store; those that tails give do not."""
+    features = tails.stored_features(plan.head, above or {})
+    return cached.read_clips(plan.problem, entries, features, at.store, plan.sampling)
 
 
 def finish(plan: runs.Plan, results: Sequence[runs.FoldResult], recipe: Recipe, at: Workplace) -> Finished:
@@ -152,17 +161,24 @@ def check_learnable(learnt: Problem) -> None:
 
 
 def _fold(
-    name: str, plan: runs.Plan, clips: cached.CachedClips, device: str
+    name: str,
+    plan: runs.Plan,
+    clips: cached.CachedClips,
+    shapes: Mapping[str, Array],
+    above: Mapping[str, tails.Tail],
+    at: Workplace,
 ) -> Generator[Trained, None, runs.FoldResult]:
     """Trains one fold in closed form or by the loop, and returns its result."""
-    tasks, shapes = plan.problem.trained_tasks, clips.shapes
+    tasks = plan.problem.fitted(name)
+    tasks = {one: tasks[one] for one in plan.problem.trained}
     chosen = clips.only(plan.problem.folds[name]["train"])
     module = plan.head.solve(chosen.batch(np.arange(len(chosen))), shapes, tasks) if plan.head.solves else None
     if module is not None:
-        return result(name, plan, module, clips, device, [])
+        return result(name, plan, module, clips, at.device, [])
     module = begin(plan.head, shapes, tasks, plan.training)
-    log = yield from run_loop(name, plan, module, chosen, device)
-    return result(name, plan, module, clips, device, log)
+    module = tails.joined(module, above, plan.head.tail_norms, at.files)
+    log = yield from run_loop(name, plan, module, chosen, at.device)
+    return result(name, plan, module, clips, at.device, log)
 
 
 class Narrowed(Clips, Protocol):
@@ -172,15 +188,18 @@ class Narrowed(Clips, Protocol):
     def shapes(self) -> dict[str, Array]:
         """What a row of each feature is."""
 
-    def only(self, chosen: NDArray[np.int64]) -> Clips:
+    def only(self, chosen: NDArray[np.int64]) -> "Narrowed":
         """The same clips narrowed to these."""
+
+    def looked(self) -> Looked:
+        """Every look at every clip, as they are tested."""
 
 
 def run_loop(
     fold: str, plan: runs.Plan, module: nn.Module, clips: Clips, device: str
 ) -> Generator[Trained, None, list[dict[str, Any]]]:
     """Trains a module on one stream of clips, yields every step and returns the log."""
-    tasks = plan.problem.tasks
+    tasks = plan.problem.fitted(fold)
     steps = []
     for step in train(module, plan.head, tasks, [Stream(clips, plan.problem.trained)], plan.training, device):
         steps.append(step)
@@ -199,11 +218,12 @@ def result(
 
 
 def said(
-    plan: runs.Plan, module: nn.Module, clips: Clips, chosen: NDArray[np.int64], device: str
+    plan: runs.Plan, module: nn.Module, clips: Narrowed, chosen: NDArray[np.int64], device: str
 ) -> dict[str, Predicted]:
     """The predictions of all tasks on the chosen clips: those trained, and those that follow from them."""
-    problem = plan.problem
-    both = predict(module, clips, problem.trained, device)
+    problem, looked = plan.problem, clips.looked()
+    found = predict(module, looked.clips, problem.trained, device)
+    both = {name: averaged(one, looked, problem.tasks[name], plan.sampling.average) for name, one in found.items()}
     for name, task in problem.tasks.items():
         if task.of:
             scores = task.combine({one: both[one].predictions for one in task.of})

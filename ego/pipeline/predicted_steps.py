@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ego.errors import BadRequest
 from ego.heads._base import steps
-from ego.pipeline.cached import CachedClips
+from ego.pipeline.cached import CachedClips, Column
 from ego.pipeline.live import LiveClips
 from ego.pipeline.read_run import Run
-from ego.pipeline.targets import step_times
+from ego.pipeline.targets import Leading
 from ego.tasks._base import Task
-from ego.video import WHOLE, Box
+from ego.video import Box
 
 
 @dataclass(frozen=True)
@@ -31,25 +32,41 @@ class Step:
 
 
 class StepTimes:
-    """The steps of a run's leading feature in each of some clips."""
+    """The steps of a run's leading feature in each of some clips, of all looks at it one after another."""
 
     def __init__(self, run: Run, clips: CachedClips | LiveClips) -> None:
-        self._run = run
         self._clips = clips.cached if isinstance(clips, LiveClips) else clips
+        self._lead = run.head.lead(run.shapes)
+        self._own = self._lead.partition(".")[0]
+        self._count = steps(run.shapes[self._lead])
+        self._shown = run.shapes[self._lead]
+        self._extractor = run.recipe.extractors[self._own]
+        self._videos: dict[str, Leading] = {}
 
     def steps(self, clip: int, task: Task, predictions: NDArray[Any]) -> Iterator[Step]:
         """What a task of steps says of each step of a clip that is there; `predictions` are (S, *shape)."""
-        name = self._run.head.lead(self._run.shapes)
-        own = name.partition(".")[0]
-        column = next(one for feature, one in self._clips.columns.items() if feature.partition(".")[0] == own)
-        rows, there = column.rows(np.array([clip]))
-        count = steps(self._run.shapes[name])
-        times = step_times(column.pack.time[rows[0]], count, self._run.recipe.extractors[own])
-        box = Box(*column.array.box) if not column.array.views else WHOLE
-        for place, (start, _, centre, stop) in enumerate(times.reshape(-1, 4)):
-            if there[0, place // count]:
-                said = task.say(predictions[place])
-                yield Step(float(centre), float(start), float(stop), said, tuple(points_of(said, box)))
+        column = next((one for name, one in self._clips.columns.items() if name.partition(".")[0] == self._own), None)
+        if column is None:
+            raise BadRequest(f"steps of {self._lead!r} are not in the store, so they have no times; fit on stored rows")
+        digest = self._clips.problem.clips[clip].video.digest
+        entry = next(place for place, key in enumerate(column.pack.keys) if key.video == digest)
+        video, first = self._of(digest, column, entry), column.pack.rows(entry).start
+        looks = np.arange(self._clips.looks.first[clip], self._clips.looks.first[clip + 1])
+        rows, there = column.seen.looks.padded(looks)
+        for place, row in enumerate(np.where(there, rows, -1).ravel()):
+            for step in range(self._count) if row >= 0 else ():
+                start, _, centre, stop = video.steps[row - first, step]
+                if video.counts[row - first, step]:
+                    said = task.say(predictions[place * self._count + step])
+                    points = tuple(points_of(said, Box(*video.shown.box)))
+                    yield Step(float(centre), float(start), float(stop), said, points)
+
+    def _of(self, digest: str, column: Column, entry: int) -> Leading:
+        """The steps of all rows of a video."""
+        if digest not in self._videos:
+            time = column.pack.time[column.pack.rows(entry)]
+            self._videos[digest] = Leading.of(time, self._count, self._extractor, self._shown)
+        return self._videos[digest]
 
 
 def points_of(said: Any, box: Box) -> Iterator[tuple[str, float, float]]:

@@ -17,7 +17,7 @@ from ego.errors import BadRequest
 from ego.extractors._base import Extractor, Files, Network
 from ego.heads._base import Head
 from ego.heads._training import Training
-from ego.pipeline import runs
+from ego.pipeline import runs, tails
 from ego.pipeline.live import Joined
 from ego.pipeline.provenance import metadata
 from ego.pipeline.recipe import Recipe
@@ -142,6 +142,8 @@ class Run:
         module = self.head.build(self.shapes, self.trained_tasks)
         if self.live:
             module = Joined({own: network.build(files) for own, network in self.live.items()}, module)
+        above = tails.tails_of(self.head, self.recipe.extractors, files)
+        module = tails.joined(module, above, self.head.tail_norms, files)
         path = self.folds[fold]
         try:
             module.load_state_dict(load_file(path))

@@ -1,6 +1,6 @@
 """The clips of a problem as a run's modules see them: from the store, or live where networks were trained too."""
 
-from ego.pipeline import cached, runs
+from ego.pipeline import cached, runs, tails
 from ego.pipeline.cached import CachedClips
 from ego.pipeline.clips import Problem
 from ego.pipeline.fit import Workplace, stored_clips, stored_problem
@@ -30,10 +30,9 @@ def clips_of(run: Run, problem: Problem, at: Workplace, labelled: bool = True) -
     recipe, head = run.recipe, run.head
     extractors = {own: one for own, one in cached.sources(head, recipe).items() if own not in run.live}
     entries = {own: cached.keys(problem, one) for own, one in extractors.items()}
-    clips = stored_clips(plan_of(run, problem), entries, at)
+    clips = stored_clips(plan_of(run, problem), entries, at, tails.tails_of(head, recipe.extractors, at.files))
     if not run.live:
-        shapes = clips.shapes
-        return cached.with_targets(clips, head, recipe, entries, shapes, at.store) if labelled else clips
+        return cached.with_targets(clips, head, recipe, entries, run.shapes, at.store) if labelled else clips
     shown = {own: decode(problem, network, at.decoder, recipe.sampling.rows)[0] for own, network in run.live.items()}
     arrays = {own: {name: one for name, one in run.shapes.items() if name.partition(".")[0] == own} for own in run.live}
     return LiveClips(clips, shown, arrays)
