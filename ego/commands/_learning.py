@@ -1,14 +1,15 @@
 """What `fit-heads` and `finetune` share: their options, the line that moves while they train, the table at the end."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ego.commands._figures import figure_rows, show
 from ego.commands._request import skip_missing_option, store_option, tell_absent
 from ego.report.text import one_line
 
@@ -66,8 +67,9 @@ def learns(command: Command) -> Command:
         read = recipe.read(Path(recipe_path), settings, finder)
         with Decoder(decoder_name) as decoder:
             at = Workplace(
-                Path(data), FeatureStore(*places), finder, decoder, Path(out), device_of(device), rehash, skip_missing
-            )
+                Path(data), FeatureStore(*places), finder, decoder, Path(out), device_of(device), rehash, skip_missing,
+                partial(click.echo, err=True),
+            )  # fmt: skip
             if skip_missing and read.dataset is not None:
                 tell_absent(*present(read.dataset.read(Path(data)), skip_missing=True))
             return command(lesson=Lesson(read, at, folds), **rest)
@@ -103,37 +105,10 @@ def watch(events: "Iterable[Trained | Finished]", quiet: bool) -> "Finished":
 
 def tell(finished: "Finished", as_json: bool) -> None:
     """The run's figures: a table, or one JSON object a line."""
-    rows = list(_rows(finished.metrics))
+    rows = figure_rows(finished.metrics)
     if as_json:
         for row in rows:
             click.echo(json.dumps({**row, "run": str(finished.folder)}))
         return
-    from rich.console import Console
-    from rich.table import Column, Table
-
-    figures = list(dict.fromkeys(name for row in rows for name in row["figures"]))
-    table = Table(
-        Column("fold", no_wrap=True),
-        Column("split", no_wrap=True),
-        "task",
-        "clips",
-        *(name.replace("_", " ") for name in figures),
-    )
-    for number, row in enumerate(rows):
-        cells = [f"{row['figures'][name]:.1%}" if name in row["figures"] else "" for name in figures]
-        last = number + 1 == len(rows) or rows[number + 1]["fold"] != row["fold"]
-        table.add_row(one_line(row["fold"]), row["split"], row["task"], str(row["clips"]), *cells, end_section=last)
-    Console().print(table)
+    show(rows)
     click.echo(f"{'already done' if finished.found else 'written'}: {finished.folder}", err=True)
-
-
-def _rows(metrics: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The lines of the table: every fold's, then all folds pooled where there are several."""
-    folds = dict(metrics["folds"])
-    if len(folds) > 1:
-        folds["all folds"] = metrics["pooled"]
-    for fold, splits in folds.items():
-        for split, tasks in splits.items():
-            for task, figures in tasks.items():
-                rest = {name: value for name, value in figures.items() if name != "clips"}
-                yield {"fold": fold, "split": split, "task": task, "clips": figures["clips"], "figures": rest}

@@ -57,4 +57,4 @@ def masked_mean(rows: Tensor, mask: Tensor, width: int) -> Tensor:
     """
     shares = mask.float() / mask.sum(dim=1, keepdim=True).clamp(min=1)
     pooled = torch.bmm(shares[:, None], rows.float())[:, 0]
-    return pooled.view(len(rows), width, -1).mean(dim=2)
+    return pooled.view(rows.shape[0], width, -1).mean(dim=2)

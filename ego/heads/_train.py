@@ -96,14 +96,16 @@ class Predicted:
 
 
 def predict(module: nn.Module, clips: Clips, tasks: Sequence[str], device: str = "cpu") -> dict[str, Predicted]:
-    """What the module says of every clip, and what is known of it, by task."""
+    """What the module says of every clip, and what is known of it, by task; of steps without labels nothing is."""
     module.to(device).eval()
     found: dict[str, list[tuple[Tensor, Tensor, Tensor]]] = {name: [] for name in tasks}
     with torch.inference_mode():
         for start in range(0, len(clips), 64):
             batch = clips.batch(np.arange(start, min(start + 64, len(clips)))).to(device)
             for name, prediction in module(batch.features, batch.masks, tasks).items():
-                found[name].append((prediction.float(), batch.labels[name], batch.labelled[name]))
+                none = torch.zeros(prediction.shape[:2], dtype=torch.bool)
+                label, mask = batch.labels.get(name, none), batch.labelled.get(name, none)
+                found[name].append((prediction.float(), label, mask))
     return {
         name: Predicted(*(_joined(some) for some in zip(*parts, strict=True))) for name, parts in found.items() if parts
     }

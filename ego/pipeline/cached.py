@@ -18,6 +18,7 @@ from ego.extractors._base import Extractor
 from ego.heads._base import Batch, Head, steps
 from ego.pipeline.averaging import Looked
 from ego.pipeline.clips import Indices, Problem
+from ego.pipeline.finite import check_finite
 from ego.pipeline.jobs import entry_key
 from ego.pipeline.looks import Looks, Seen, look
 from ego.pipeline.needs import held_by
@@ -85,6 +86,11 @@ def check_stored(
             f"{len(missing)} entries are missing, such as {own!r} of {problem.videos[key.video].name!r}; "
             f"run: {shlex.join(words)}"
         )
+
+
+def not_stored(wanted: Entries, store: FeatureStore) -> set[str]:
+    """The digests of the videos of which some entry is missing."""
+    return {digest for some in wanted.values() for digest, key in some.items() if key not in store}
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,6 +208,7 @@ def read_clips(
         arrays = [array for array in held if not features or feature_name(own, array) in features]
         if arrays:
             read[own] = pack(store, list(entries.values()), arrays)
+            check_finite(own, read[own], problem)
     packs = {own: (read[own], {digest: place for place, digest in enumerate(wanted[own])}) for own in read}
     looks, seen = look(problem.clips, packs, sampling, _leading(features, read)) if read else (_no_looks(problem), {})
     columns = {

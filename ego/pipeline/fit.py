@@ -1,7 +1,7 @@
 """`ego fit-heads`: clips -> keys -> rows in memory -> head -> the loop -> a run. No pixel is decoded."""
 
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,7 +11,7 @@ from torch import nn
 
 from ego.cache.store import FeatureStore
 from ego.errors import BadRequest
-from ego.extractors._base import Files
+from ego.extractors._base import Extractor, Files
 from ego.heads._base import Head
 from ego.heads._train import Clips, Predicted, Step, Stream, begin, predict, train
 from ego.media.decode import Decoder
@@ -19,6 +19,7 @@ from ego.pipeline import cached, runs, tails
 from ego.pipeline.averaging import Looked, averaged
 from ego.pipeline.clips import Problem, problem
 from ego.pipeline.looks import check_causal
+from ego.pipeline.provenance import check_extractors
 from ego.pipeline.recipe import Recipe
 from ego.video import Array
 
@@ -45,7 +46,7 @@ class Workplace:
     """Where things lie and what works on them: nothing here changes a number.
 
     `root` is where the data set lies, `out` where runs are kept. `rehash` reads every video again,
-    `skip_missing` goes on without videos that are not there.
+    `skip_missing` goes on without videos that are not there or not in the store; `tell` hears how many.
     """
 
     root: Path
@@ -56,6 +57,7 @@ class Workplace:
     device: str = "cpu"
     rehash: bool = False
     skip_missing: bool = False
+    tell: Callable[[str], None] = lambda words: None
 
 
 def fit(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterator[Trained | Finished]:
@@ -75,7 +77,8 @@ def fit(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterator[Tr
     clips = cached.with_targets(clips, plan.head, recipe, entries, shapes, at.store)
     results = []
     for name in plan.problem.folds:
-        results.append((yield from _fold(name, plan, clips, shapes, above, at)))
+        done = yield from _fold(name, plan, clips, shapes, above, at)
+        results.append(replace(done, shapes=shapes))
     yield finish(plan, results, recipe, at)
 
 
@@ -88,17 +91,32 @@ def planned(
     extractors = cached.sources(head, recipe)
     for own, extractor in extractors.items():
         check_causal(own, extractor, recipe.sampling)
-    entries = {own: cached.keys(learnt, extractor) for own, extractor in extractors.items() if own not in live}
-    held = cached.held_entries({own: extractors[own] for own in live}, learnt)
     targets = {own: one for task in learnt.tasks.values() for own, one in cached.target_sources(task, recipe).items()}
-    labels = {own: cached.keys(learnt, one) for own, one in targets.items()}
-    cached.check_stored({**labels, **entries, **held}, recipe, learnt, at.root, at.store, at.skip_missing)
+    read = {own: one for own, one in (targets | extractors).items() if own not in live or own in targets}
+    learnt = stored_problem(learnt, read, recipe, at)
+    entries = {own: cached.keys(learnt, one) for own, one in read.items()}
+    held = cached.held_entries({own: extractors[own] for own in live}, learnt)
+    cached.check_stored(held, recipe, learnt, at.root, at.store, at.skip_missing)
     features = {
         own: {"extractor": one.digest, "live": own in live, "labels": own in targets}
         for own, one in (targets | extractors).items()
     }
-    keys = [key for some in {**labels, **entries, **held}.values() for key in some.values()]
-    return runs.Plan(deed, learnt, head, recipe.sampling, recipe.training, features, keys), entries
+    keys = [key for some in {**entries, **held}.values() for key in some.values()]
+    inherited = check_extractors(targets | extractors, at.files, learnt)
+    seen = {own: some for own, some in entries.items() if own in extractors and own not in live}
+    return runs.Plan(deed, learnt, head, recipe.sampling, recipe.training, features, keys, inherited), seen
+
+
+def stored_problem(learnt: Problem, read: Mapping[str, Extractor], recipe: Recipe, at: Workplace) -> Problem:
+    """The problem as far as its videos are in the store: all of it, or with `skip_missing` without the others."""
+    wanted = {own: cached.keys(learnt, one) for own, one in read.items()}
+    missing = cached.not_stored(wanted, at.store) if at.skip_missing else set()
+    left = learnt.without(missing) if missing else learnt
+    if missing and left.folds:
+        at.tell(f"going on without {len(missing)} of {len(learnt.videos)} videos, which are not in the store")
+        return left
+    cached.check_stored(wanted, recipe, learnt, at.root, at.store, at.skip_missing)
+    return learnt
 
 
 def stored_clips(
@@ -111,7 +129,15 @@ def stored_clips(
 
 def finish(plan: runs.Plan, results: Sequence[runs.FoldResult], recipe: Recipe, at: Workplace) -> Finished:
     """Writes the run."""
-    folder = runs.write(at.out, plan, results, {"name": recipe.name, "settings": list(recipe.settings)}, recipe.text)
+    about = {
+        "name": recipe.name,
+        "settings": list(recipe.settings),
+        "dataset": recipe.dataset.describe() if recipe.dataset else None,
+        "extractors": {own: one.describe() for own, one in recipe.extractors.items()},
+        "data": str(at.root.absolute()),
+        "store": list(at.store.places),
+    }
+    folder = runs.write(at.out, plan, results, about, recipe.text)
     return Finished(folder, runs.read(folder) or {}, found=False)
 
 
@@ -160,6 +186,10 @@ def _fold(
 class Narrowed(Clips, Protocol):
     """Clips of a problem that can be narrowed to some of them."""
 
+    @property
+    def shapes(self) -> dict[str, Array]:
+        """What a row of each feature is."""
+
     def only(self, chosen: NDArray[np.int64]) -> "Narrowed":
         """The same clips narrowed to these."""
 
@@ -186,7 +216,7 @@ def result(
     """What a trained module says of every split of its fold."""
     splits = plan.problem.folds[name]
     found = {split: said(plan, module, clips.only(some), some, device) for split, some in splits.items()}
-    return runs.FoldResult(name, module, log, found)
+    return runs.FoldResult(name, module, log, found, clips.shapes)
 
 
 def said(
