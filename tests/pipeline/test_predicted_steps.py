@@ -73,8 +73,9 @@ def test_figures_of_steps_are_those_of_the_run(looking):
     assert found.metrics["folds"]["two"]["validation"] == run.metrics["folds"]["two"]["validation"]
     assert found.metrics["folds"]["two"]["validation"]["look"]["clips"] == 6
     labels = found.results[0].predictions["validation"]["look"].labels
-    x, y = WHERE["r"]  # the crop shows the middle three quarters of the frame
-    assert labels[4, 0, 0].tolist() == pytest.approx([(x - 0.125) / 0.75, y], abs=0.01)
+    x, y = WHERE["r"]  # the crop shows some three quarters of the frame
+    left, _, right, _ = run.recipe.extractors["net"].box(64, 48)
+    assert labels[4, 0, 0].tolist() == pytest.approx([(x - left) / (right - left), y], abs=1e-5)
 
 
 def test_points_come_at_their_seconds_without_gaze_being_there(looking, tmp_path):
