@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
 from ego.datasets._base import Dataset
@@ -118,12 +117,13 @@ class Run:
         """The videos and seconds that a fold's weights have seen."""
         return list(metadata(self.folds[fold]).get("trained_on", []))
 
-    def trained_labels(self, fold: str) -> dict[str, NDArray[Any]]:
-        """The labels a fold was trained on, by task."""
+    def trained_labels(self, fold: str) -> runs.Labels:
+        """The labels a fold was trained on, by task and clip."""
         told = self.about["plan"]["problem"]
-        train = [told["clips"][i]["labels"] for i in told["folds"][list(self.folds).index(fold)]["train"]]
+        train = told["folds"][list(self.folds).index(fold)]["train"]
+        labels = {i: told["clips"][i]["labels"] for i in train}
         names = [name for name, task in self.recipe.tasks.items() if not task.reads]
-        return {name: np.array([one[name] for one in train if name in one]) for name in names}
+        return {name: {i: np.asarray(one[name]) for i, one in labels.items() if name in one} for name in names}
 
     def clips(self, fold: str, split: str) -> list[Mapping[str, Any]] | None:
         """The clips of a split that the run saw (`video`, `parts`, `track`, `labels`); None where it had none."""

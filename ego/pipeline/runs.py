@@ -45,7 +45,8 @@ Figures = dict[str, dict[str, float]]
 """Metrics by task, then by name."""
 TrainedOn = Sequence[tuple[str, Sequence[Sequence[float]]]]
 """What weights were trained on: the digests of videos, and the seconds of each (none: all of it)."""
-Labels = Mapping[str, NDArray[Any]]
+Labels = Mapping[str, Mapping[int, NDArray[Any]]]
+"""The labels that a fold is trained on: by task, then by the number of the clip."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,8 @@ class Plan:
 class FoldResult:
     """One trained fold: its module, the log of its training, and predictions by split and task.
 
-    `shapes` are the features as its head sees them. `trained` are the labels it was trained on, by task; None: those
-    of the problem's split `train`.
+    `shapes` are the features as its head sees them. `trained` are the labels it was trained on; None: those of the
+    problem's split `train`.
     """
 
     name: str
@@ -139,17 +140,22 @@ def _judge(problem: Problem, folds: Sequence[FoldResult], split: str) -> Figures
         ]
         joined = _Parts(*(np.concatenate(column) for column in zip(*some, strict=True)))
         known = [one[name] for one in trained if name in one]
-        labels = np.concatenate(known) if len(known) == len(folds) else None
+        # a clip that many folds train on is one clip
+        each = {clip: label for one in known for clip, label in one.items()}
+        labels = np.stack(list(each.values())) if each and len(known) == len(folds) else None
         judged = Judged(joined.predictions, joined.labels, joined.mask, joined.clips, labels)
         counted = judged.mask.reshape(len(judged.mask), -1).any(axis=1)
         found[name] = {**task.metrics(judged), "clips": len(np.unique(judged.clips[counted]))}
     return found
 
 
-def trained_labels(problem: Problem, fold: str) -> dict[str, NDArray[Any]]:
-    """The labels of the clips that a fold trains on, by task; of tasks that label clips."""
+def trained_labels(problem: Problem, fold: str) -> Labels:
+    """The labels of the clips that a fold trains on, by task and clip; of tasks that label clips."""
     train = problem.folds[fold]["train"]
-    return {name: labels[train[problem.labelled[name][train]]] for name, labels in problem.labels.items()}
+    return {
+        name: {int(i): labels[i] for i in train[problem.labelled[name][train]]}
+        for name, labels in problem.labels.items()
+    }
 
 
 class _Parts(NamedTuple):

@@ -19,7 +19,7 @@ def stored(run: Run, problem: Problem, at: Workplace) -> Problem:
     recipe, extractors = run.recipe, cached.sources(run.head, run.recipe)
     targets = {own: one for task in problem.tasks.values() for own, one in cached.target_sources(task, recipe).items()}
     read = targets | {own: one for own, one in extractors.items() if own not in run.live}
-    return stored_problem(problem, read, recipe, at)
+    return stored_problem(problem, read, run.live, recipe, at)
 
 
 def clips_of(run: Run, problem: Problem, at: Workplace, labelled: bool = True) -> CachedClips | LiveClips:
@@ -33,6 +33,9 @@ def clips_of(run: Run, problem: Problem, at: Workplace, labelled: bool = True) -
     clips = stored_clips(plan_of(run, problem), entries, at, tails.tails_of(head, recipe.extractors, at.files))
     if not run.live:
         return cached.with_targets(clips, head, recipe, entries, run.shapes, at.store) if labelled else clips
-    shown = {own: decode(problem, network, at.decoder, recipe.sampling.rows)[0] for own, network in run.live.items()}
+    shown = {
+        own: decode(problem, network, at.decoder, at.store, recipe.sampling.rows)[0]
+        for own, network in run.live.items()
+    }
     arrays = {own: {name: one for name, one in run.shapes.items() if name.partition(".")[0] == own} for own in run.live}
     return LiveClips(clips, shown, arrays)
