@@ -26,7 +26,7 @@ from ego.pipeline.recipe import Recipe
 from ego.pipeline.targets import Leading, StepLabels, read_targets
 from ego.samplers import Sampling
 from ego.tasks._base import Task
-from ego.video import Array
+from ego.video import Array, Video
 
 Entries = Mapping[str, Mapping[str, FeatureKey]]
 """The entries that are read: by the recipe's name of their extractor, then by the video's digest."""
@@ -267,7 +267,8 @@ def with_targets(
     leading = {}
     for place, (digest, key) in enumerate(entries.items()):
         stored = store.marker(key).arrays.get(column.name, column.array)
-        shown = replace(seen, box=stored.box, views=stored.views)
+        box = shown_box(stored, recipe.extractors[own], learnt.videos[digest])
+        shown = replace(seen, box=box, views=stored.views)
         time = column.pack.time[column.pack.rows(place)]
         leading[digest] = Leading.of(time, steps(seen), recipe.extractors[own], shown)
     targets = {}
@@ -275,6 +276,14 @@ def with_targets(
         labels = {source: keys(learnt, one) for source, one in target_sources(task, recipe).items()}
         targets[name] = read_targets(task, store, labels, leading)
     return replace(clips, targets=targets, lead=column)
+
+
+def shown_box(array: Array, extractor: Extractor, video: Video) -> tuple[float, float, float, float]:
+    """The part of a video's frame that a map shows: that of the crop, which a stored array knows of square frames."""
+    header = video.header
+    if array.kind != "map" or header is None or not header.width:
+        return array.box
+    return extractor.box(header.width, header.height)
 
 
 def target_sources(task: Task, recipe: Recipe) -> dict[str, Extractor]:

@@ -93,10 +93,9 @@ def planned(
         check_causal(own, extractor, recipe.sampling)
     targets = {own: one for task in learnt.tasks.values() for own, one in cached.target_sources(task, recipe).items()}
     read = {own: one for own, one in (targets | extractors).items() if own not in live or own in targets}
-    learnt = stored_problem(learnt, read, recipe, at)
+    learnt = stored_problem(learnt, read, {own: extractors[own] for own in live}, recipe, at)
     entries = {own: cached.keys(learnt, one) for own, one in read.items()}
     held = cached.held_entries({own: extractors[own] for own in live}, learnt)
-    cached.check_stored(held, recipe, learnt, at.root, at.store, at.skip_missing)
     features = {
         own: {"extractor": one.digest, "live": own in live, "labels": own in targets}
         for own, one in (targets | extractors).items()
@@ -107,9 +106,14 @@ def planned(
     return runs.Plan(deed, learnt, head, recipe.sampling, recipe.training, features, keys, inherited), seen
 
 
-def stored_problem(learnt: Problem, read: Mapping[str, Extractor], recipe: Recipe, at: Workplace) -> Problem:
-    """The problem as far as its videos are in the store: all of it, or with `skip_missing` without the others."""
-    wanted = {own: cached.keys(learnt, one) for own, one in read.items()}
+def stored_problem(
+    learnt: Problem, read: Mapping[str, Extractor], live: Mapping[str, Extractor], recipe: Recipe, at: Workplace
+) -> Problem:
+    """The problem as far as its videos are in the store: all of it, or with `skip_missing` without the others.
+
+    Of extractors that are `read` their entries must be there, of those that run `live` the entries of what they hold.
+    """
+    wanted = {own: cached.keys(learnt, one) for own, one in read.items()} | cached.held_entries(live, learnt)
     missing = cached.not_stored(wanted, at.store) if at.skip_missing else set()
     left = learnt.without(missing) if missing else learnt
     if missing and left.folds:

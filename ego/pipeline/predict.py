@@ -100,7 +100,7 @@ def predict(run: Run, videos: Sequence[Video], at: Workplace, sliding: Sliding, 
     """
     problem = _problem(run, videos, at, sliding)
     clips = clips_of(run, problem, at, labelled=False)
-    times = StepTimes(run, clips)
+    times = StepTimes(run, clips, at.store)
     chosen = _chosen(run, run.pick_folds(folds), videos)
     found: dict[int, dict[str, NDArray[Any]]] = {}
     for which in dict.fromkeys(chosen.values()):

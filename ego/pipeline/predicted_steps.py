@@ -1,15 +1,16 @@
 """When each predicted step of a clip is, and where in the whole frame a predicted point lies."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ego.cache.store import FeatureStore
 from ego.errors import BadRequest
 from ego.heads._base import steps
-from ego.pipeline.cached import CachedClips, Column
+from ego.pipeline.cached import CachedClips, Column, shown_box
 from ego.pipeline.live import LiveClips
 from ego.pipeline.read_run import Run
 from ego.pipeline.targets import Leading
@@ -34,7 +35,8 @@ class Step:
 class StepTimes:
     """The steps of a run's leading feature in each of some clips, of all looks at it one after another."""
 
-    def __init__(self, run: Run, clips: CachedClips | LiveClips) -> None:
+    def __init__(self, run: Run, clips: CachedClips | LiveClips, store: FeatureStore) -> None:
+        self._store = store
         self._clips = clips.cached if isinstance(clips, LiveClips) else clips
         self._lead = run.head.lead(run.shapes)
         self._own = self._lead.partition(".")[0]
@@ -65,7 +67,10 @@ class StepTimes:
         """The steps of all rows of a video."""
         if digest not in self._videos:
             time = column.pack.time[column.pack.rows(entry)]
-            self._videos[digest] = Leading.of(time, self._count, self._extractor, self._shown)
+            stored = self._store.marker(column.pack.keys[entry]).arrays.get(column.name, column.array)
+            video = self._clips.problem.videos[digest]
+            shown = replace(self._shown, box=shown_box(stored, self._extractor, video))
+            self._videos[digest] = Leading.of(time, self._count, self._extractor, shown)
         return self._videos[digest]
 
 

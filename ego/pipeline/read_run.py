@@ -117,16 +117,13 @@ class Run:
         """The videos and seconds that a fold's weights have seen."""
         return list(metadata(self.folds[fold]).get("trained_on", []))
 
-    def trained_labels(self, fold: str) -> runs.Learnt:
-        """The clips of the run that a fold was trained on, by their numbers, and their labels, by task."""
+    def trained_labels(self, fold: str) -> runs.Labels:
+        """The labels a fold was trained on, by task and clip."""
         told = self.about["plan"]["problem"]
         train = told["folds"][list(self.folds).index(fold)]["train"]
+        labels = {i: told["clips"][i]["labels"] for i in train}
         names = [name for name, task in self.recipe.tasks.items() if not task.reads]
-        known = {name: [i for i in train if name in told["clips"][i]["labels"]] for name in names}
-        return {
-            name: (np.array(clips, np.int64), np.array([told["clips"][i]["labels"][name] for i in clips]))
-            for name, clips in known.items()
-        }
+        return {name: {i: np.asarray(one[name]) for i, one in labels.items() if name in one} for name in names}
 
     def clips(self, fold: str, split: str) -> list[Mapping[str, Any]] | None:
         """The clips of a split that the run saw (`video`, `parts`, `track`, `labels`); None where it had none."""

@@ -45,8 +45,8 @@ Figures = dict[str, dict[str, float]]
 """Metrics by task, then by name."""
 TrainedOn = Sequence[tuple[str, Sequence[Sequence[float]]]]
 """What weights were trained on: the digests of videos, and the seconds of each (none: all of it)."""
-Learnt = Mapping[str, tuple[Indices, NDArray[Any]]]
-"""By task, the numbers of the clips that a fold trains on and their labels."""
+Labels = Mapping[str, Mapping[int, NDArray[Any]]]
+"""The labels that a fold is trained on: by task, then by the number of the clip."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,8 @@ class Plan:
 class FoldResult:
     """One trained fold: its module, the log of its training, and predictions by split and task.
 
-    `shapes` are the features as its head sees them. `trained` are the labels it was trained on, by task; None: those
-    of the problem's split `train`.
+    `shapes` are the features as its head sees them. `trained` are the labels it was trained on; None: those of the
+    problem's split `train`.
     """
 
     name: str
@@ -139,26 +139,23 @@ def _judge(problem: Problem, folds: Sequence[FoldResult], split: str) -> Figures
             _flat(problem.folds[fold.name][split], fold.predictions[split][name], bool(task.reads)) for fold in folds
         ]
         joined = _Parts(*(np.concatenate(column) for column in zip(*some, strict=True)))
-        judged = Judged(joined.predictions, joined.labels, joined.mask, joined.clips, _together(trained, name))
+        known = [one[name] for one in trained if name in one]
+        # a clip that many folds train on is one clip
+        each = {clip: label for one in known for clip, label in one.items()}
+        labels = np.stack(list(each.values())) if each and len(known) == len(folds) else None
+        judged = Judged(joined.predictions, joined.labels, joined.mask, joined.clips, labels)
         counted = judged.mask.reshape(len(judged.mask), -1).any(axis=1)
         found[name] = {**task.metrics(judged), "clips": len(np.unique(judged.clips[counted]))}
     return found
 
 
-def trained_labels(problem: Problem, fold: str) -> Learnt:
-    """What a fold trains on, by task; of tasks that label clips."""
+def trained_labels(problem: Problem, fold: str) -> Labels:
+    """The labels of the clips that a fold trains on, by task and clip; of tasks that label clips."""
     train = problem.folds[fold]["train"]
-    known = {name: train[problem.labelled[name][train]] for name in problem.labels}
-    return {name: (clips, problem.labels[name][clips]) for name, clips in known.items()}
-
-
-def _together(folds: Sequence[Learnt], task: str) -> NDArray[Any] | None:
-    """The labels that some folds train on, of a clip that several train on once; None where it is not known."""
-    parts = [fold[task] for fold in folds if task in fold]
-    if len(parts) < len(folds):
-        return None
-    _, first = np.unique(np.concatenate([clips for clips, _ in parts]), return_index=True)
-    return np.asarray(np.concatenate([labels for _, labels in parts])[first])
+    return {
+        name: {int(i): labels[i] for i in train[problem.labelled[name][train]]}
+        for name, labels in problem.labels.items()
+    }
 
 
 class _Parts(NamedTuple):

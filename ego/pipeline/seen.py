@@ -19,7 +19,7 @@ def stored(run: Run, problem: Problem, at: Workplace) -> Problem:
     recipe, extractors = run.recipe, cached.sources(run.head, run.recipe)
     targets = {own: one for task in problem.tasks.values() for own, one in cached.target_sources(task, recipe).items()}
     read = targets | {own: one for own, one in extractors.items() if own not in run.live}
-    return stored_problem(problem, read, recipe, at)
+    return stored_problem(problem, read, run.live, recipe, at)
 
 
 def clips_of(run: Run, problem: Problem, at: Workplace, labelled: bool = True) -> CachedClips | LiveClips:

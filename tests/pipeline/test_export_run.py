@@ -65,7 +65,9 @@ def test_frames_in_scores_out_as_the_run_says_them(colours, fitted, tmp_path, fo
         (video,) = scan([colours.data / "videos" / "two.mp4"], decoder)
         from ego.pipeline.predict import _problem
 
-        shown, _ = decode(_problem(run, [video], at, Sliding(1, 1)), run.recipe.extractors["colour"], decoder, at.store, 5)
+        shown, _ = decode(
+            _problem(run, [video], at, Sliding(1, 1)), run.recipe.extractors["colour"], decoder, at.store, 5
+        )
         said = predict(run, [video], at, Sliding(1, 1), ("two",))
     frames = np.stack([np.stack([one.given["frames"] for one in clip]) for clip in shown])
     assert frames.shape == (6, 5, 1, 64, 64, 3)

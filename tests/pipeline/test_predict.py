@@ -1,5 +1,6 @@
 """Predictions of videos that nobody annotated: which clips, by whose weights, and where points lie."""
 
+import numpy as np
 import pytest
 
 from ego.cache.store import FeatureStore
@@ -7,12 +8,10 @@ from ego.errors import BadRequest
 from ego.media.decode import Decoder
 from ego.pipeline.fit import Workplace
 from ego.pipeline.predict import Sliding, likeliest, predict, usual_seconds
-from ego.pipeline.predicted_steps import points_of
 from ego.pipeline.read_run import open_run
 from ego.pipeline.scan import scan
 from ego.pipeline.weights import WeightFinder
 from ego.tasks.classify import Classify
-from ego.video import Box
 
 
 def predicted(colours, fitted, *names, sliding=Sliding(1.0, 1.0), folds=()):  # noqa: B008
@@ -64,17 +63,7 @@ def test_the_scores_are_those_of_the_run_on_the_same_clips(colours, fitted):
     rows = [row for row in parquet.read_table(fitted / "predictions.parquet").to_pylist()
             if row["split"] == "validation" and row["video"] == "two"]  # fmt: skip
     task = Classify(label="verb", classes=("b", "g", "r"))
-    import numpy as np
-
     for one, row in zip(predicted(colours, fitted, "two"), rows, strict=True):
         expected = likeliest(task, np.array(row["scores"]))
         assert [name for name, _ in one.top] == [name for name, _ in expected]
         assert [share for _, share in one.top] == pytest.approx([share for _, share in expected], abs=1e-5)
-
-
-def test_points_are_moved_from_what_is_shown_to_the_frame():
-    box = Box(0.25, 0.0, 0.75, 1.0)
-    assert list(points_of({"left": [0.5, 0.2], "right": [1.0, 1.0]}, box)) == [("left", 0.5, 0.2), ("right", 0.75, 1.0)]
-    assert list(points_of([0.0, 0.5], box)) == [("", 0.25, 0.5)]
-    assert list(points_of([[0.1, 0.2], [0.3, 0.4]], box)) == []
-    assert list(points_of("cut", box)) == []

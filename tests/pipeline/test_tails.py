@@ -22,7 +22,9 @@ from ego.heads.motion_segmentation import MotionSegmentation
 from ego.heads.ridge import Ridge
 from ego.media.decode import Decoder
 from ego.pipeline import recipe
+from ego.pipeline.evaluate import Asked, evaluate
 from ego.pipeline.fit import Workplace, fit
+from ego.pipeline.read_run import open_run
 from ego.pipeline.tails import joined, shapes_after, stored_features, tails_of
 from ego.pipeline.weights import WeightFinder
 from ego.spec import Weights
@@ -188,3 +190,8 @@ def test_a_run_trains_a_tail_from_stored_maps(colours, tmp_path):
         keys = set(file.keys())
     assert {"head.layers.of_verb.weight", "tails.of_rgb.model.layer4.0.conv1.weight"} <= keys
     assert {key.split(".")[0] for key in keys} == {"head", "tails"}
+    with Decoder() as decoder:
+        again = evaluate(open_run(done.folder), dataclasses.replace(at, decoder=decoder), Asked()).metrics["folds"][
+            "one"
+        ]
+    assert again["validation"] == done.metrics["folds"]["one"]["validation"]
