@@ -18,7 +18,6 @@ from ego.pipeline.fit import (
     finish,
     head_of,
     planned,
-    result,
     run_loop,
     stored_clips,
 )
@@ -40,6 +39,8 @@ def finetune(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterat
     head = head_of(recipe)
     if not recipe.sampling.rows:
         raise BadRequest("finetune decodes a few windows a clip: set how many with --set sampling.rows=2")
+    if recipe.training.mixup or recipe.training.feature_dropout:
+        raise BadRequest("training.mixup and training.feature_dropout are for stored features; finetune sees pictures")
     live, built = _live(cached.sources(head, recipe), at.files)
     plan, entries = planned("finetune", recipe, at, folds, live)
     if (metrics := runs.read(plan.path(at.out))) is not None:
@@ -111,5 +112,4 @@ def _fold(
     """Trains one fold from the networks' own weights, and returns its result."""
     head = begin(plan.head, clips.shapes, plan.problem.trained_tasks, plan.training)
     module = Joined({own: extractor.build(at.files) for own, extractor in live.items()}, head)
-    log = yield from run_loop(name, plan, module, clips.only(plan.problem.folds[name]["train"]), at.device)
-    return result(name, plan, module, clips, at.device, log)
+    return (yield from run_loop(name, plan, module, clips, at))

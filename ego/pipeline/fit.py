@@ -1,7 +1,7 @@
 """`ego fit-heads`: clips -> keys -> rows in memory -> head -> the loop -> a run. No pixel is decoded."""
 
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,11 +13,18 @@ from ego.cache.store import FeatureStore
 from ego.errors import BadRequest
 from ego.extractors._base import Files
 from ego.heads._base import Head
-from ego.heads._train import Clips, Predicted, Step, Stream, begin, predict, train
+from ego.heads._deal import Clips, Stream
+from ego.heads._train import Loop, Predicted, Step, begin, predict
 from ego.media.decode import Decoder
 from ego.pipeline import cached, runs
+from ego.pipeline.best import BestOnTest
+from ego.pipeline.checkpoint import Checkpoints
 from ego.pipeline.clips import Problem, problem
+from ego.pipeline.held_out import chances, held_out
 from ego.pipeline.recipe import Recipe
+
+FOLD_SECONDS = 1.0
+"""A fold that took less is trained again rather than saved."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,9 @@ class Workplace:
     """Where things lie and what works on them: nothing here changes a number.
 
     `root` is where the data set lies, `out` where runs are kept. `rehash` reads every video again,
-    `skip_missing` goes on without videos that are not there.
+    `skip_missing` goes on without videos that are not there. Training is saved every `checkpoint_seconds`, so that it
+    goes on after it was cut off. `packs` is where rows that were read are kept for the next run (None: nowhere).
+    `compiled` compiles the training step.
     """
 
     root: Path
@@ -53,6 +62,9 @@ class Workplace:
     device: str = "cpu"
     rehash: bool = False
     skip_missing: bool = False
+    checkpoint_seconds: float = 60.0
+    packs: Path | None = None
+    compiled: bool = False
 
 
 def fit(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterator[Trained | Finished]:
@@ -70,7 +82,7 @@ def fit(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterator[Tr
     clips = cached.with_targets(clips, plan.head, recipe, entries, clips.shapes, at.store)
     results = []
     for name in plan.problem.folds:
-        results.append((yield from _fold(name, plan, clips, at.device)))
+        results.append((yield from _fold(name, plan, clips, at)))
     yield finish(plan, results, recipe, at)
 
 
@@ -100,8 +112,9 @@ def stored_clips(plan: runs.Plan, entries: cached.Entries, at: Workplace) -> cac
 
 
 def finish(plan: runs.Plan, results: Sequence[runs.FoldResult], recipe: Recipe, at: Workplace) -> Finished:
-    """Writes the run."""
+    """Writes the run; what was saved while it was trained goes."""
     folder = runs.write(at.out, plan, results, {"name": recipe.name, "settings": list(recipe.settings)}, recipe.text)
+    Checkpoints(at.out, plan.digest, at.checkpoint_seconds).remove()
     return Finished(folder, runs.read(folder) or {}, found=False)
 
 
@@ -127,17 +140,16 @@ def check_learnable(learnt: Problem) -> None:
 
 
 def _fold(
-    name: str, plan: runs.Plan, clips: cached.CachedClips, device: str
+    name: str, plan: runs.Plan, clips: cached.CachedClips, at: Workplace
 ) -> Generator[Trained, None, runs.FoldResult]:
     """Trains one fold in closed form or by the loop, and returns its result."""
     tasks, shapes = plan.problem.trained_tasks, clips.shapes
     chosen = clips.only(plan.problem.folds[name]["train"])
     module = plan.head.solve(chosen.batch(np.arange(len(chosen))), shapes, tasks) if plan.head.solves else None
     if module is not None:
-        return result(name, plan, module, clips, device, [])
+        return result(name, plan, module, clips, at.device)
     module = begin(plan.head, shapes, tasks, plan.training)
-    log = yield from run_loop(name, plan, module, chosen, device)
-    return result(name, plan, module, clips, device, log)
+    return (yield from run_loop(name, plan, module, clips, at))
 
 
 class Narrowed(Clips, Protocol):
@@ -148,26 +160,68 @@ class Narrowed(Clips, Protocol):
 
 
 def run_loop(
-    fold: str, plan: runs.Plan, module: nn.Module, clips: Clips, device: str
-) -> Generator[Trained, None, list[dict[str, Any]]]:
-    """Trains a module on one stream of clips, yields every step and returns the log."""
-    tasks = plan.problem.tasks
-    steps = []
-    for step in train(module, plan.head, tasks, [Stream(clips, plan.problem.trained)], plan.training, device):
-        steps.append(step)
+    fold: str, plan: runs.Plan, module: nn.Module, clips: Narrowed, at: Workplace
+) -> Generator[Trained, None, runs.FoldResult]:
+    """Trains a module on a fold's clips, yields every step and returns the fold's result.
+
+    It begins where an earlier one of the same plan was cut off, as far as that was saved.
+    """
+    learnt, training, number = plan.problem, plan.training, list(plan.problem.folds).index(fold)
+    kept, held = held_out(learnt, learnt.folds[fold]["train"], training)
+    stream = Stream(clips.only(kept), learnt.trained, chances=chances(learnt, kept, training))
+    aside = clips.only(held) if len(held) else None
+    loop = Loop(module, plan.head, learnt.tasks, [stream], training, at.device, aside, at.compiled)
+    saved, best, log = Checkpoints(at.out, plan.digest, at.checkpoint_seconds), BestOnTest(plan), Log()
+    if state := saved.read(number, at.device):
+        loop.resume(state["loop"])
+        log.resume(state["log"])
+        best.found = state["best"]
+    started = loop.done
+    for step in loop:
+        log.add(step)
+        if training.best_on_test and step.ends:
+            with loop.as_tested() as tested:
+                best.see(step.epoch, result(fold, plan, tested, clips, at.device, tested_only=True))
+        if saved.due:
+            saved.save(number, {"loop": loop.state(), "log": log.lines(), "best": best.found})
         yield Trained(fold, step)
-    # losses are read from the device once, at the end
-    return [{"step": step.step, "epoch": step.epoch, "loss": float(step.loss)} for step in steps]
+    if len(learnt.folds) > 1 and loop.done > started and saved.age_seconds >= FOLD_SECONDS:
+        saved.save(number, {"loop": loop.state(), "log": log.lines(), "best": best.found})
+    return replace(result(fold, plan, module, clips, at.device), log=log.lines(), best_on_test=best.found)
+
+
+class Log:
+    """The lines of a run's log; losses are read from the device only where lines are asked for."""
+
+    def __init__(self) -> None:
+        self._lines: list[dict[str, Any]] = []
+        self._steps: list[Step] = []
+
+    def add(self, step: Step) -> None:
+        """Takes in a step."""
+        self._steps.append(step)
+
+    def resume(self, lines: Sequence[dict[str, Any]]) -> None:
+        """Goes on after the lines of a loop that was cut off."""
+        self._lines = list(lines)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """One line a step so far: its epoch, rate and loss; after an epoch the loss on what is held out."""
+        for step in self._steps:
+            line = {"step": step.step, "epoch": step.epoch, "lr": step.lr, "loss": float(step.loss)}
+            self._lines.append(line if step.held is None else {**line, "held_out_loss": step.held})
+        self._steps.clear()
+        return list(self._lines)
 
 
 def result(
-    name: str, plan: runs.Plan, module: nn.Module, clips: Narrowed, device: str, log: list[dict[str, Any]]
+    name: str, plan: runs.Plan, module: nn.Module, clips: Narrowed, device: str, tested_only: bool = False
 ) -> runs.FoldResult:
-    """What a trained module says of every split of its fold."""
-    splits = plan.problem.folds[name]
+    """What a trained module says of every split of its fold, or of those alone that it is not trained on."""
+    splits = {split: some for split, some in plan.problem.folds[name].items() if split != "train" or not tested_only}
     found = {split: predict(module, clips.only(some), plan.problem.trained, device) for split, some in splits.items()}
     return runs.FoldResult(
-        name, module, log, {split: _combined(plan, some, splits[split]) for split, some in found.items()}
+        name, module, [], {split: _combined(plan, some, splits[split]) for split, some in found.items()}
     )
 
 

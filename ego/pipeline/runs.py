@@ -6,6 +6,7 @@ runs/<digest16>/
     weights[-N].safetensors   one a fold, in the order of run.json; metadata say what it was trained on
     metrics.json         figures by fold, split and task, and pooled over folds
     log.jsonl            one line a training step or epoch
+    [FOLD/]events.out.tfevents.*  the same for TensorBoard
     predictions.parquet  one line a clip, fold, split and task
 """
 
@@ -16,7 +17,7 @@ import platform
 import shutil
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,6 +33,7 @@ from ego.heads._base import Head
 from ego.heads._train import Predicted
 from ego.heads._training import Training
 from ego.pipeline.clips import Indices, Problem
+from ego.pipeline.events import write_events
 from ego.samplers import Sampling
 from ego.spec import canonical_json
 from ego.tasks._base import Judged
@@ -79,18 +81,23 @@ class Plan:
 
 @dataclass
 class FoldResult:
-    """One trained fold: its module, the log of its training, and predictions by split and task."""
+    """One trained fold: its module, the log of its training, and predictions by split and task.
+
+    `best_on_test` are figures chosen by looking at what is tested, where the training asks for them.
+    """
 
     name: str
     module: torch.nn.Module
     log: list[dict[str, Any]]
     predictions: Mapping[str, Mapping[str, Predicted]]
+    best_on_test: Mapping[str, Any] = field(default_factory=dict)
 
 
 def figures(plan: Plan, folds: Sequence[FoldResult]) -> dict[str, Any]:
     """`{"folds": {fold: {split: {task: metrics}}}, "pooled": {split: {task: metrics}}}`.
 
-    Pooled figures are over all folds' clips at once: with one video left out at a time, over every clip.
+    Pooled figures are over all folds' clips at once: with one video left out at a time, over every clip. Beside them
+    stands `best_on_test` by fold, split and task where the training asks for it.
     """
     problem = plan.problem
     by_fold: dict[str, dict[str, Figures]] = {}
@@ -103,7 +110,8 @@ def figures(plan: Plan, folds: Sequence[FoldResult]) -> dict[str, Any]:
     for split in {split: None for fold in folds for split in fold.predictions}:
         parts = [(f.predictions[split], problem.folds[f.name]) for f in folds if split in f.predictions]
         pooled[split] = _judge(problem, parts, split)
-    return {"folds": by_fold, "pooled": pooled}
+    best = {fold.name: fold.best_on_test for fold in folds if fold.best_on_test}
+    return {"folds": by_fold, "pooled": pooled} | ({"best_on_test": best} if best else {})
 
 
 def _judge(
@@ -186,6 +194,7 @@ def _fill(folder: Path, plan: Plan, folds: Sequence[FoldResult], recipe: Mapping
     (folder / "metrics.json").write_text(json.dumps(figures(plan, folds), indent=1) + "\n")
     lines = [json.dumps({"fold": fold.name, **line}) for fold in folds for line in fold.log]
     (folder / "log.jsonl").write_text("".join(line + "\n" for line in lines))
+    write_events(folder, {fold.name: fold.log for fold in folds})
     for fold, name in zip(folds, names, strict=True):
         _write_weights(folder / name, plan, fold)
     _write_predictions(folder / "predictions.parquet", plan.problem, folds)
