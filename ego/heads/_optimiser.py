@@ -39,9 +39,9 @@ def optimiser_of(module: nn.Module, training: Training) -> torch.optim.Optimizer
     """The optimiser over the module's parameters; each group keeps its unscheduled rate as `full_lr`."""
     groups = groups_of(module, training)
     if training.optimiser == "sgd":
-        return torch.optim.SGD(groups, momentum=training.momentum, nesterov=training.nesterov)
+        return torch.optim.SGD(groups, momentum=training.momentum, nesterov=training.nesterov, fused=True)
     kind = torch.optim.AdamW if training.optimiser == "adamw" else torch.optim.Adam
-    return kind(groups, betas=training.betas, eps=training.eps)
+    return kind(groups, betas=training.betas, eps=training.eps, fused=True)
 
 
 def set_rate(optimiser: torch.optim.Optimizer, share: float) -> None:

@@ -1,7 +1,7 @@
 """The one training loop: steps over streams of clips, one batch from each, gradients summed."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,17 +43,15 @@ class Step:
 
 def begin(head: Head, shapes: Mapping[str, Array], tasks: Tasks, training: Training) -> nn.Module:
     """The head's module with the initial values of the seed; torch's own generator stays as it was."""
-    with torch.random.fork_rng():
-        torch.manual_seed(training.seed % 2**63)
+    with seeded(training.seed % 2**63, "cpu"):
         return head.build(shapes, tasks)
 
 
 class Loop:
     """Training under way: an iterator over its steps, whose state can be taken between two of them and put back.
 
-    The same seed gives the same weights, bit for bit, also when a loop goes on from another's state. What the steps
-    see depends on their number alone. `held` are the clips held out, `stream` 0's tasks their labels. `compiled`
-    compiles the forward pass and captures it on a GPU.
+    The same seed gives the same weights, bit for bit, also when a loop goes on from another's state. `held` are the
+    clips held out, which the first stream's tasks label. `compiled` compiles the forward pass and captures it on a GPU.
     """
 
     def __init__(
@@ -75,11 +73,13 @@ class Loop:
         self._module, self._head, self._tasks = module.to(device), head, tasks
         self._streams, self._training, self._device = streams, training, device
         self._forward = torch.compile(module, mode="reduce-overhead") if compiled else module
+        _to_training(self._module, training.freeze_norms)
         self._optimiser = optimiser_of(module, training)
         self._averaged = Averaged(module, training.ema) if training.ema else None
         self._stopping = Stopping(training.patience) if held is not None else None
         self._held = held
-        self._scaler = torch.amp.GradScaler(torch.device(device).type, enabled=training.precision == "float16")
+        self._draws = [np.random.default_rng([training.seed, number]) for number in range(len(streams))]
+        self._scaler = torch.amp.GradScaler(torch.device(device).type) if training.precision == "float16" else None
 
     def __iter__(self) -> Iterator[Step]:
         while self.done < self.total and not (self._stopping and self._stopping.over):
@@ -92,20 +92,24 @@ class Loop:
             "done": self.done,
             "module": self._module.state_dict(),
             "optimiser": self._optimiser.state_dict(),
-            "scaler": self._scaler.state_dict(),
+            "scaler": self._scaler.state_dict() if self._scaler else None,
             "averaged": self._averaged.state() if self._averaged else None,
             "stopping": self._stopping.state() if self._stopping else None,
+            "draws": [draw.bit_generator.state for draw in self._draws],
         }
 
     def resume(self, state: State) -> None:
         """Goes on from a state that a loop of the same training gave."""
         self._module.load_state_dict(state["module"])
         self._optimiser.load_state_dict(state["optimiser"])
-        self._scaler.load_state_dict(state["scaler"])
+        if self._scaler:
+            self._scaler.load_state_dict(state["scaler"])
         if self._averaged:
             self._averaged.load(state["averaged"])
         if self._stopping:
             self._stopping.load(state["stopping"])
+        for draw, its in zip(self._draws, state["draws"], strict=True):
+            draw.bit_generator.state = its
         self.done = state["done"]
 
     @contextmanager
@@ -122,9 +126,10 @@ class Loop:
         part = share(self._training, self.done, self._per_epoch, self.total)
         set_rate(self._optimiser, part)
         self._optimiser.zero_grad(set_to_none=True)
-        with torch.random.fork_rng(_cuda(self._device)):  # dropout of a step depends on seed and step alone
-            torch.manual_seed((self._training.seed * 1_000_003 + self.done) % 2**63)
-            _to_training(self._module, self._training.freeze_norms)
+        # dropout of a step depends on seed and step alone
+        with seeded((self._training.seed * 1_000_003 + self.done) % 2**63, self._device):
+            if not self._module.training:
+                _to_training(self._module, self._training.freeze_norms)
             loss = sum((self._gradients(number, epoch, place) for number in range(len(self._streams))), start=_NOTHING)
         self._update()
         self.done += 1
@@ -135,13 +140,13 @@ class Loop:
     def _gradients(self, number: int, epoch: int, place: int) -> Tensor:
         """Adds the gradients of one stream's clips and returns their loss."""
         indices = self._dealers[number].deal(epoch, place)
-        draw = np.random.default_rng([self._training.seed, number, self.done])
         parts = np.array_split(indices, self._training.accumulate) if self._training.accumulate > 1 else [indices]
         loss = _NOTHING
         for some in parts:
             if len(some):
-                one = self._loss(self._streams[number], some, draw) * (len(some) / len(indices))
-                self._scaler.scale(one).backward()  # type: ignore[no-untyped-call]
+                one = self._loss(self._streams[number], some, self._draws[number])
+                one = one if len(parts) == 1 else one * (len(some) / len(indices))
+                torch.autograd.backward(self._scaler.scale(one) if self._scaler else one)
                 loss = loss + one.detach()
         return loss
 
@@ -157,11 +162,15 @@ class Loop:
 
     def _update(self) -> None:
         if self._training.clip_norm:
-            self._scaler.unscale_(self._optimiser)
+            if self._scaler:
+                self._scaler.unscale_(self._optimiser)
             learnt = [one for group in self._optimiser.param_groups for one in group["params"]]
             nn.utils.clip_grad_norm_(learnt, self._training.clip_norm)
-        self._scaler.step(self._optimiser)
-        self._scaler.update()
+        if self._scaler:
+            self._scaler.step(self._optimiser)
+            self._scaler.update()
+        else:
+            self._optimiser.step()
         if self._averaged:
             self._averaged.update(self._module)
 
@@ -208,14 +217,27 @@ def train(
 _NOTHING = torch.zeros(())
 
 
-def _cuda(device: str) -> list[torch.device]:
-    """The GPUs whose generator a step uses."""
-    return [torch.device(device)] if torch.device(device).type == "cuda" else []
+@contextmanager
+def seeded(seed: int, device: str) -> Iterator[None]:
+    """torch draws from this seed for a while, on the CPU and on the device; then from where it was."""
+    generators = [torch.default_generator]
+    if torch.device(device).type == "cuda":
+        index = torch.device(device).index
+        generators.append(torch.cuda.default_generators[torch.cuda.current_device() if index is None else index])
+    states = [one.get_state() for one in generators]
+    for one in generators:
+        one.manual_seed(seed)
+    try:
+        yield
+    finally:
+        for one, state in zip(generators, states, strict=True):
+            one.set_state(state)
 
 
-def _cast(device: str, precision: str) -> torch.autocast:
-    kind = torch.float16 if precision == "float16" else torch.bfloat16
-    return torch.autocast(torch.device(device).type, kind, enabled=precision != "float32")
+def _cast(device: str, precision: str) -> AbstractContextManager[Any]:
+    if precision == "float32":
+        return nullcontext()
+    return torch.autocast(torch.device(device).type, torch.float16 if precision == "float16" else torch.bfloat16)
 
 
 def _to_training(module: nn.Module, freeze_norms: bool) -> None:

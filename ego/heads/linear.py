@@ -30,6 +30,16 @@ class Linear(Head):
         if not 0 <= self.dropout < 1:
             raise BadRequest(f"got linear.dropout = {self.dropout:g}, expected 0 <= dropout < 1")
 
+    @property
+    def pooled(self) -> bool:
+        """It reads means alone."""
+        return True
+
+    @property
+    def stacks(self) -> bool:
+        """Without dropout and batch statistics."""
+        return not self.dropout and self.norm != "batch"
+
     def build(self, shapes: Mapping[str, Array], tasks: Tasks) -> "nn.Module":
         """The module, on the CPU, freshly initialised from torch's global generator."""
         from ego.heads._linear import LinearModule

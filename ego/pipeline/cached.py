@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from ego.extractors._base import Extractor
 from ego.heads._base import Batch, Head, steps
 from ego.pipeline.clips import Indices, Problem, rows_of
 from ego.pipeline.jobs import entry_key
+from ego.pipeline.pooled import FLOATS, as_table, mean_rows
 from ego.pipeline.recipe import Recipe
 from ego.pipeline.targets import StepLabels, read_targets, step_times
 from ego.tasks._base import Task
@@ -70,7 +72,8 @@ def check_stored(
 class Column:
     """One feature of all clips: the pack that holds its rows, and which of them each clip sees.
 
-    Clip i sees the pack's rows seen[starts[i]] to seen[starts[i] + counts[i] - 1].
+    Clip i sees the pack's rows seen[starts[i]] to seen[starts[i] + counts[i] - 1]. With `pooled` a head is given their
+    mean as one row.
     """
 
     array: Array
@@ -79,6 +82,7 @@ class Column:
     seen: Indices
     starts: Indices
     counts: Indices
+    pooled: bool = False
 
     def rows(self, clips: Indices) -> tuple[Indices, NDArray[np.bool_]]:
         """(B, N) numbers of the pack's rows that these clips see, 0 where there are fewer, and which are there."""
@@ -91,12 +95,20 @@ class Column:
     def gather(self, clips: Indices) -> tuple[Tensor, Tensor]:
         """(B, N, *shape) rows and (B, N) mask of these clips; N is the most that one of them sees."""
         numbers, there = self.rows(clips)
+        if self.pooled and len(self.seen) and self.array.dtype in FLOATS:
+            means, known = mean_rows(self._table, numbers, there)
+            rows = means.unflatten(2, self.array.shape)
+            return rows if self.array.scale == 1 else rows.float() * self.array.scale, known
         if not len(self.seen):
             rows = np.zeros((*there.shape, *self.array.shape), self.array.dtype)
         else:
             rows = self.pack.gather(self.name, numbers)
         tensor = torch.from_numpy(rows)
         return tensor if self.array.scale == 1 else tensor.float() * self.array.scale, torch.from_numpy(there)
+
+    @cached_property
+    def _table(self) -> Tensor:
+        return as_table(self.pack[self.name])
 
 
 @dataclass(frozen=True, eq=False)

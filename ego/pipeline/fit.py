@@ -108,6 +108,8 @@ def planned(
 def stored_clips(plan: runs.Plan, entries: cached.Entries, at: Workplace) -> cached.CachedClips:
     """All clips of the plan with the features that come from the store."""
     columns = cached.read_columns(plan.problem, entries, plan.head.features, at.store, plan.sampling.rows)
+    if plan.head.pooled:
+        columns = {name: replace(column, pooled=True) for name, column in columns.items()}
     return cached.CachedClips(columns, plan.problem, np.arange(len(plan.problem.clips)))
 
 
@@ -220,6 +222,14 @@ def result(
     """What a trained module says of every split of its fold, or of those alone that it is not trained on."""
     splits = {split: some for split, some in plan.problem.folds[name].items() if split != "train" or not tested_only}
     found = {split: predict(module, clips.only(some), plan.problem.trained, device) for split, some in splits.items()}
+    return result_of(name, plan, module, found)
+
+
+def result_of(
+    name: str, plan: runs.Plan, module: nn.Module, found: Mapping[str, Mapping[str, Predicted]]
+) -> runs.FoldResult:
+    """The result of a fold from what its module said of some splits."""
+    splits = plan.problem.folds[name]
     return runs.FoldResult(
         name, module, [], {split: _combined(plan, some, splits[split]) for split, some in found.items()}
     )
