@@ -15,6 +15,7 @@ from ego.report.text import one_line
 if TYPE_CHECKING:
     from ego.pipeline.fit import Finished, Trained, Workplace
     from ego.pipeline.recipe import Recipe
+    from ego.pipeline.weights import WeightFinder
 
 Command = Callable[..., Any]
 
@@ -43,6 +44,7 @@ class Lesson:
     recipe: "Recipe"
     at: "Workplace"
     folds: tuple[str, ...]
+    finder: "WeightFinder"
 
 
 def learns(command: Command) -> Command:
@@ -70,7 +72,7 @@ def learns(command: Command) -> Command:
             )
             if skip_missing and read.dataset is not None:
                 tell_absent(*present(read.dataset.read(Path(data)), skip_missing=True))
-            return command(lesson=Lesson(read, at, folds), **rest)
+            return command(lesson=Lesson(read, at, folds, finder), **rest)
 
     wrapped: Command = with_lesson
     for option in reversed(_options):
@@ -80,25 +82,33 @@ def learns(command: Command) -> Command:
 
 def watch(events: "Iterable[Trained | Finished]", quiet: bool) -> "Finished":
     """Draws the steps of training as they come, on stderr, and gives the finished run."""
+    for event in watched(events, quiet):
+        finished: Finished = event
+        return finished
+    raise RuntimeError("training ended without a run")
+
+
+def watched(events: Iterable[Any], quiet: bool) -> Iterator[Any]:
+    """Draws the steps of training as they come, on stderr, and hands on whatever is no step."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from ego.pipeline.fit import Finished
+    from ego.pipeline.fit import Trained
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(compact=True), TextColumn("left"))
     with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
         bars: dict[str, Any] = {}
         for event in events:
-            if isinstance(event, Finished):
-                return event
+            if not isinstance(event, Trained):
+                yield event
+                continue
             step = event.step
             if event.fold not in bars:
                 bars[event.fold] = progress.add_task("", total=step.total)
             if step.step % max(1, step.total // 50) == 0:
                 words = f"{one_line(event.fold) or 'training'}  loss {float(step.loss):.3f}"
                 progress.update(bars[event.fold], completed=step.step, description=words)
-    raise RuntimeError("training ended without a run")
 
 
 def tell(finished: "Finished", as_json: bool) -> None:

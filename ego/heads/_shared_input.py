@@ -23,7 +23,7 @@ class SharedInput(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         if func is functional.linear and len(args) == 3 and args[2] is not None and not kwargs:
-            return _Linear.apply(*args)
+            return _Linear.apply(*args)  # type: ignore[no-untyped-call]
         return func(*args, **(kwargs or {}))
 
 
@@ -51,10 +51,10 @@ class _Linear(torch.autograd.Function):
         count = info.batch_size
         if in_dims == (None, 0, 0):
             found = functional.linear(rows, weight.flatten(0, 1), bias.flatten())
-            return found.unflatten(-1, (count, -1)), found.ndim - 1
+            return found.reshape(*found.shape[:-1], count, -1), found.ndim - 1
         given = [
             one.expand(count, *one.shape) if dim is None else one.movedim(dim, 0)
             for one, dim in zip((rows, weight, bias), in_dims, strict=True)
         ]
         products = torch.baddbmm(given[2][:, None], given[0].flatten(1, -2), given[1].transpose(1, 2))
-        return products.unflatten(1, given[0].shape[1:-1]), 0
+        return products.reshape(count, *given[0].shape[1:-1], -1), 0

@@ -138,7 +138,8 @@ class Together(nn.Module):
 
     def __init__(self, module: nn.Module, weights: Mapping[str, Tensor], buffers: Mapping[str, Tensor]) -> None:
         super().__init__()
-        self._module, self._weights, self._buffers = module, dict(weights), dict(buffers)
+        self._module = module
+        self._stacked, self._fixed = dict(weights), dict(buffers)
 
     def forward(
         self, features: Tensors, masks: Tensors, tasks: Sequence[str], labels: Tensors | None = None
@@ -149,12 +150,12 @@ class Together(nn.Module):
             return functional_call(self._module.eval(), (weights, buffers), (features, masks, tasks))
 
         with SharedInput():
-            found: dict[str, Tensor] = vmap(said, out_dims=-1)(self._weights, self._buffers)
+            found: dict[str, Tensor] = vmap(said, out_dims=-1)(self._stacked, self._fixed)
         return found
 
     def one(self, place: int) -> nn.Module:
         """The module at a place, with weights of its own."""
         module = deepcopy(self._module).eval()
-        state = {name: one[place].clone() for name, one in {**self._weights, **self._buffers}.items()}
+        state = {name: one[place].clone() for name, one in {**self._stacked, **self._fixed}.items()}
         module.load_state_dict(state)
         return module

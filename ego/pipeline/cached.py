@@ -97,8 +97,8 @@ class Column:
         numbers, there = self.rows(clips)
         if self.pooled and len(self.seen) and self.array.dtype in FLOATS:
             means, known = mean_rows(self._table, numbers, there)
-            rows = means.unflatten(2, self.array.shape)
-            return rows if self.array.scale == 1 else rows.float() * self.array.scale, known
+            means = means.reshape(*means.shape[:2], *self.array.shape)
+            return means if self.array.scale == 1 else means.float() * self.array.scale, known
         if not len(self.seen):
             rows = np.zeros((*there.shape, *self.array.shape), self.array.dtype)
         else:
