@@ -32,6 +32,9 @@ _options = [
                  show_default=True, help="What decodes."),
     click.option("--rehash", is_flag=True, help="Read every byte again instead of trusting name, size and date."),
     skip_missing_option,
+    click.option("--save-every", type=click.FloatRange(min=0), default=60.0, show_default=True, metavar="SECONDS",
+                 help="How often training is saved, so that it goes on after it was cut off."),
+    click.option("--compile", "compiled", is_flag=True, help="Compile the training step; it takes a minute first."),
     click.option("--json", "as_json", is_flag=True, help="One JSON object a line of the table on stdout."),
     click.option("--quiet", is_flag=True, help="Nothing while training."),
 ]  # fmt: skip
@@ -54,7 +57,7 @@ def learns(command: Command) -> Command:
     def with_lesson(
         recipe_path: str, data: str, places: tuple[str, ...], settings: tuple[str, ...], out: str,
         folds: tuple[str, ...], weights: tuple[str, ...], device: str, decoder_name: Any, rehash: bool,
-        skip_missing: bool, **rest: Any,
+        skip_missing: bool, save_every: float, compiled: bool, **rest: Any,
     ) -> Any:  # fmt: skip
         from ego.cache.store import FeatureStore
         from ego.datasets._base import present
@@ -62,14 +65,16 @@ def learns(command: Command) -> Command:
         from ego.pipeline import recipe
         from ego.pipeline.device import device_of
         from ego.pipeline.fit import Workplace
+        from ego.pipeline.packs import packs_folder
         from ego.pipeline.weights import WeightFinder
 
         finder = WeightFinder([Path(folder) for folder in weights])
         read = recipe.read(Path(recipe_path), settings, finder)
         with Decoder(decoder_name) as decoder:
             at = Workplace(
-                Path(data), FeatureStore(*places), finder, decoder, Path(out), device_of(device), rehash, skip_missing
-            )
+                Path(data), FeatureStore(*places), finder, decoder, Path(out), device_of(device), rehash, skip_missing,
+                save_every, packs_folder(), compiled,
+            )  # fmt: skip
             if skip_missing and read.dataset is not None:
                 tell_absent(*present(read.dataset.read(Path(data)), skip_missing=True))
             return command(lesson=Lesson(read, at, folds, finder), **rest)

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ego.cache.key import FeatureKey
-from ego.cache.pack import Pack, pack
+from ego.cache.pack import Pack
 from ego.cache.store import FeatureStore
 from ego.errors import BadRequest, NotExtracted
 from ego.extractors._base import Extractor
 from ego.heads._base import Batch, Head, steps
 from ego.pipeline.clips import Indices, Problem, rows_of
 from ego.pipeline.jobs import entry_key
+from ego.pipeline.packs import packed
 from ego.pipeline.pooled import FLOATS, as_table, mean_rows
 from ego.pipeline.recipe import Recipe
 from ego.pipeline.targets import StepLabels, read_targets, step_times
@@ -162,10 +163,13 @@ def read_columns(
     features: Sequence[str],
     store: FeatureStore,
     rows: int,
+    packs: Path | None = None,
+    fresh: list[tuple[Pack, str]] | None = None,
 ) -> dict[str, Column]:
     """A column for each feature named (none named: every array of every extractor), read once and checked.
 
-    `rows` is how many rows of each part a clip sees, 0 for all.
+    `rows` is how many rows of each part a clip sees, 0 for all. `packs` is where rows are kept from run to run; what
+    was not there is added to `fresh`.
     """
     columns: dict[str, Column] = {}
     for own, entries in wanted.items():
@@ -173,9 +177,11 @@ def read_columns(
         arrays = [array for array in held if not features or feature_name(own, array) in features]
         if not arrays:
             continue
-        packed = pack(store, list(entries.values()), arrays)
-        chosen = _chosen(problem, packed, {digest: place for place, digest in enumerate(entries)}, rows)
-        columns |= {feature_name(own, array): Column(packed.arrays[array], array, packed, *chosen) for array in arrays}
+        found, name = packed(store, list(entries.values()), arrays, packs)
+        if name and fresh is not None:
+            fresh.append((found, name))
+        chosen = _chosen(problem, found, {digest: place for place, digest in enumerate(entries)}, rows)
+        columns |= {feature_name(own, array): Column(found.arrays[array], array, found, *chosen) for array in arrays}
     for name in features:
         if name.partition(".")[0] in wanted and name not in columns:
             choices = ", ".join(columns) or "other arrays"
@@ -183,12 +189,12 @@ def read_columns(
     return columns
 
 
-def _chosen(problem: Problem, packed: Pack, places: Mapping[str, int], rows: int) -> tuple[Indices, Indices, Indices]:
+def _chosen(problem: Problem, held: Pack, places: Mapping[str, int], rows: int) -> tuple[Indices, Indices, Indices]:
     """(seen, starts, counts) of a `Column`: the rows of each clip, one clip after the other."""
     found = []
     for clip in problem.clips:
-        span = packed.rows(places[clip.video.digest])
-        found.append(span.start + rows_of(packed.time[span], clip.parts, rows))
+        span = held.rows(places[clip.video.digest])
+        found.append(span.start + rows_of(held.time[span], clip.parts, rows))
     counts = np.array([len(one) for one in found], np.int64)
     return np.concatenate(found), np.cumsum(counts) - counts, counts
 

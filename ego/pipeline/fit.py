@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from ego.cache.pack import Pack
 from ego.cache.store import FeatureStore
 from ego.errors import BadRequest
 from ego.extractors._base import Files
@@ -21,6 +22,7 @@ from ego.pipeline.best import BestOnTest
 from ego.pipeline.checkpoint import Checkpoints
 from ego.pipeline.clips import Problem, problem
 from ego.pipeline.held_out import chances, held_out
+from ego.pipeline.packs import keep
 from ego.pipeline.recipe import Recipe
 
 FOLD_SECONDS = 1.0
@@ -78,12 +80,16 @@ def fit(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterator[Tr
         yield Finished(plan.path(at.out), metrics, found=True)
         return
     check_learnable(plan.problem)
-    clips = stored_clips(plan, entries, at)
+    fresh: list[tuple[Pack, str]] = []
+    clips = stored_clips(plan, entries, at, fresh)
     clips = cached.with_targets(clips, plan.head, recipe, entries, clips.shapes, at.store)
     results = []
     for name in plan.problem.folds:
         results.append((yield from _fold(name, plan, clips, at)))
-    yield finish(plan, results, recipe, at)
+    done = finish(plan, results, recipe, at)
+    if at.packs:
+        keep(fresh, at.packs)
+    yield done
 
 
 def planned(
@@ -105,9 +111,13 @@ def planned(
     return runs.Plan(deed, learnt, head, recipe.sampling, recipe.training, features, keys), entries
 
 
-def stored_clips(plan: runs.Plan, entries: cached.Entries, at: Workplace) -> cached.CachedClips:
-    """All clips of the plan with the features that come from the store."""
-    columns = cached.read_columns(plan.problem, entries, plan.head.features, at.store, plan.sampling.rows)
+def stored_clips(
+    plan: runs.Plan, entries: cached.Entries, at: Workplace, fresh: list[tuple[Pack, str]] | None = None
+) -> cached.CachedClips:
+    """All clips of the plan with the features that come from the store; packs to keep are added to `fresh`."""
+    columns = cached.read_columns(
+        plan.problem, entries, plan.head.features, at.store, plan.sampling.rows, at.packs, fresh
+    )
     if plan.head.pooled:
         columns = {name: replace(column, pooled=True) for name, column in columns.items()}
     return cached.CachedClips(columns, plan.problem, np.arange(len(plan.problem.clips)))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ego.cache.pack import Pack
 from ego.errors import BadRequest, EgoError
 from ego.heads._deal import Stream
 from ego.heads._stacked import Stacked, StackedStep, Together, together
@@ -29,6 +30,7 @@ from ego.pipeline.fit import (
     stored_clips,
 )
 from ego.pipeline.held_out import chances
+from ego.pipeline.packs import keep
 from ego.pipeline.recipe import Recipe
 
 MOST_TOGETHER = 256
@@ -157,7 +159,8 @@ def _together(
 ) -> Iterator[Trained | Swept]:
     """Trains variants as one computation, fold by fold, and writes the run of each."""
     first = plans[0]
-    clips = stored_clips(first, entries, at)
+    fresh: list[tuple[Pack, str]] = []
+    clips = stored_clips(first, entries, at, fresh)
     clips = cached.with_targets(clips, first.head, variants[0].recipe, entries, clips.shapes, at.store)
     results: list[list[runs.FoldResult]] = [[] for _ in plans]
     spoilt: dict[int, str] = {}
@@ -176,6 +179,8 @@ def _together(
             yield Swept(variant, None, spoilt[place])
         else:
             yield Swept(variant, finish(plan, results[place], variant.recipe, at))
+    if at.packs:
+        keep(fresh, at.packs)
 
 
 def _fold(

@@ -181,6 +181,8 @@ def test_low_precision_learns_as_far_as_its_digits():
     (one, exact), (other, rough) = loop_of(Training(epochs=5)), loop_of(Training(epochs=5, precision="bfloat16"))
     list(one)
     list(other)
-    distance = max(float((a - b).detach().abs().max()) for a, b in zip(exact.parameters(), rough.parameters(), strict=True))
+    distance = max(
+        float((a - b).detach().abs().max()) for a, b in zip(exact.parameters(), rough.parameters(), strict=True)
+    )
     assert 0 < distance < 2e-2
     assert replace(Training(), precision="bfloat16").digest != Training().digest
