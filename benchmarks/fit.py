@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -23,7 +23,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from ego.cache.key import FeatureKey
-from ego.cache.pack import Pack, pack
+from ego.cache.pack import Pack
 from ego.cache.store import FeatureStore
 from ego.heads._base import Batch
 from ego.heads._deal import Stream
@@ -31,11 +31,17 @@ from ego.heads._stacked import Stacked
 from ego.heads._train import Loop, begin
 from ego.heads._training import Group, Training
 from ego.heads.linear import Linear
+from ego.media.decode import Decoder
 from ego.media.encode import encode
-from ego.pipeline.cached import CachedClips, Column
-from ego.pipeline.clips import Problem
+from ego.pipeline import recipe
+from ego.pipeline.cached import CachedClips
+from ego.pipeline.fit import Workplace, planned, stored_clips
+from ego.pipeline.jobs import entry_key
+from ego.pipeline.scan import scan
+from ego.pipeline.weights import WeightFinder
+from ego.tasks._base import Task
 from ego.tasks.classify import Classify
-from ego.video import Array
+from ego.video import Array, Video
 
 VIDEOS, STEP_SECONDS = 20, 0.01
 RECIPE = """[dataset]
@@ -58,13 +64,13 @@ from ego.cache.store import FeatureStore
 from ego.media.decode import Decoder
 from ego.pipeline import recipe
 from ego.pipeline.fit import Workplace, fit
-from ego.pipeline.packs import packs_folder
+from ego.pipeline.packs import Packs, packs_folder
 from ego.pipeline.weights import WeightFinder
 root, started = Path(sys.argv[1]), float(sys.argv[2])
 finder = WeightFinder([])
 read = recipe.read(root / "recipe.toml", ["training.seed=" + sys.argv[3]], finder)
 with Decoder() as decoder:
-    at = Workplace(root, FeatureStore(root / "store"), finder, decoder, root / "runs", packs=packs_folder())
+    at = Workplace(root, FeatureStore(root / "store"), finder, decoder, root / "runs", packs=Packs(packs_folder()))
     for number, event in enumerate(fit(read, at)):
         if not number:
             print(time.time() - started)
@@ -79,7 +85,7 @@ class World:
     clips: CachedClips
     pack: Pack
     keys: list[FeatureKey]
-    tasks: dict[str, Classify]
+    tasks: Mapping[str, Task]
     seen: np.ndarray[Any, Any]
 
     @property
@@ -100,7 +106,7 @@ class MlpModule(nn.Module):
         self.layers = nn.Sequential(nn.Linear(width, 16), nn.ReLU(), nn.Linear(16, classes))
 
     def forward(self, features: Any, masks: Any, tasks: Any, labels: Any = None) -> dict[str, torch.Tensor]:
-        return {"verb": self.layers(features["rgb"][:, 0].float())}
+        return {"verb": self.layers(features["mean_rgb"][:, 0].float())}
 
 
 class Translator(Linear):
@@ -118,7 +124,7 @@ class TranslatorModule(nn.Module):
         self.encoder = nn.TransformerEncoder(layer, 3, enable_nested_tensor=False)
 
     def forward(self, features: Any, masks: Any, tasks: Any, labels: Any = None) -> dict[str, torch.Tensor]:
-        hidden = self.encoder(self.into(features["rgb"].float()), src_key_padding_mask=~masks["rgb"])
+        hidden = self.encoder(self.into(features["mean_rgb"].float()), src_key_padding_mask=~masks["mean_rgb"])
         return {"verb": self.out(hidden.mean(1))}
 
 
@@ -126,43 +132,38 @@ def build(root: Path, count: int, rows: int, width: int, classes: int) -> World:
     """A data set of drawn videos with random rows in its store, and the same as clips in memory."""
     rng = np.random.default_rng(0)
     each = count // VIDEOS
-    labels = rng.integers(0, classes, each * VIDEOS)
+    labels = rng.integers(0, classes, (VIDEOS, each))
     store, lines = FeatureStore(root / "store", create=True), ["video,start,stop,verb"]
     (root / "videos").mkdir()
     (root / "recipe.toml").write_text(RECIPE)
-    from ego.extractors.mean_rgb import MeanRGB
-    from ego.media.decode import Decoder
-    from ego.pipeline.scan import scan
-
     seconds = each * rows * STEP_SECONDS
     for video in range(VIDEOS):
         frames = (np.full((32, 32, 3), (video * 11 + i) % 256, np.uint8) for i in range(int(seconds * 5) + 5))
         encode(root / "videos" / f"{video}.mp4", frames, 5)
         lines += [
-            f"{video},{clip * rows * STEP_SECONDS:.4f},{(clip + 1) * rows * STEP_SECONDS:.4f},{labels[video * each + clip]}"
+            f"{video},{clip * rows * STEP_SECONDS:.4f},{(clip + 1) * rows * STEP_SECONDS:.4f},{labels[video, clip]}"
             for clip in range(each)
         ]
     (root / "table.csv").write_text("\n".join(lines) + "\n")
     start = np.arange(each * rows) * STEP_SECONDS
     time_rows = np.stack([start, start + STEP_SECONDS / 2, start + STEP_SECONDS], 1)
     source = np.stack([np.arange(each * rows)] * 4, 1)
-    keys = []
+    finder = WeightFinder([])
+    read = recipe.read(root / "recipe.toml", (), finder)
     with Decoder() as decoder:
+        at = Workplace(root, store, finder, decoder, root / "runs")
         for video in scan(sorted((root / "videos").iterdir()), decoder):
-            key = FeatureKey("mean_rgb", MeanRGB().digest, video.digest)  # type: ignore[union-attr]
+            assert isinstance(video, Video)
+            key = entry_key(video, read.extractors["mean_rgb"], {})
             values = rng.standard_normal((each * rows, width), dtype=np.float32).astype(np.float16)
             store.write(
                 key, {"feature": Array((width,))}, [{"time": time_rows, "source": source, "feature": values}], {}
             )
-            keys.append(key)
-    packed = pack(store, keys)
-    total = each * VIDEOS
-    column = Column(packed.arrays["feature"], "feature", packed, np.arange(total * rows), np.arange(total) * rows,
-                    np.full(total, rows), pooled=True)  # fmt: skip
-    tasks = {"verb": Classify(label="verb", classes=tuple(map(str, range(classes))))}
-    problem = Problem((), (), tasks, {"verb": labels}, {"verb": np.ones(total, bool)}, {}, {})
-    clips = CachedClips({"rgb": column}, problem, np.arange(total))
-    return World(root, clips, packed, keys, tasks, (rng.permutation(total)[:, None] * rows + np.arange(rows)))
+        plan, entries = planned("fit-heads", read, at, ())
+        clips = stored_clips(plan, entries, at)
+    seen = rng.permutation(each * VIDEOS)[:, None] * rows + np.arange(rows)
+    keys = list(entries["mean_rgb"].values())
+    return World(root, clips, clips.columns["mean_rgb"].pack, keys, plan.problem.tasks, seen)
 
 
 def seconds_of(job: Callable[[], object]) -> float:
@@ -298,11 +299,13 @@ def against_scikit_learn(repeats: int) -> None:
 
         def batch(self, indices: Any, draw: Any = None) -> Batch:
             mask = there[indices]
-            return Batch({"rgb": given[indices]}, {"rgb": mask}, {"verb": known[indices]}, {"verb": mask[:, 0]})
+            return Batch(
+                {"mean_rgb": given[indices]}, {"mean_rgb": mask}, {"verb": known[indices]}, {"verb": mask[:, 0]}
+            )
 
     training = Training(optimiser="sgd", nesterov=True, lr=0.3, weight_decay=decay, batch=1000, epochs=12,
                         groups=(Group("*.bias", weight_decay=0.0),))  # fmt: skip
-    head, shapes, found = Linear(norm="none"), {"rgb": Array((width,), "float32")}, {}
+    head, shapes, found = Linear(norm="none"), {"mean_rgb": Array((width,), "float32")}, {}
 
     def ours() -> None:
         found["torch"] = begin(head, shapes, tasks, training)

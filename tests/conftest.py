@@ -47,6 +47,7 @@ def _load(name: str, path: Path) -> ModuleType:
 
 readable = _load("readable", Path(__file__).parent / "media" / "readable.py")
 asking = _load("asking", Path(__file__).parent / "media" / "asking.py")
+sounding = _load("sounding", Path(__file__).parent / "media" / "sounding.py")
 
 
 @pytest.fixture(scope="session")
@@ -68,6 +69,13 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> Any:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         module = _load("colours", Path(__file__).parent / "pipeline" / "colours.py")
         return module.draw(tmp_path_factory.mktemp("colours"))
+
+
+@pytest.fixture(scope="session")
+def steps_task() -> Callable[..., Any]:
+    """`steps_task(*shape)`: a task of that shape at each step, judged by square error (see heads/steps.py)."""
+    module = _load("steps", Path(__file__).parent / "heads" / "steps.py")
+    return lambda *sides: module.Steps(sides=sides)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -65,7 +65,7 @@ def learns(command: Command) -> Command:
         from ego.pipeline import recipe
         from ego.pipeline.device import device_of
         from ego.pipeline.fit import Workplace
-        from ego.pipeline.packs import packs_folder
+        from ego.pipeline.packs import Packs, packs_folder
         from ego.pipeline.weights import WeightFinder
 
         finder = WeightFinder([Path(folder) for folder in weights])
@@ -73,7 +73,7 @@ def learns(command: Command) -> Command:
         with Decoder(decoder_name) as decoder:
             at = Workplace(
                 Path(data), FeatureStore(*places), finder, decoder, Path(out), device_of(device), rehash, skip_missing,
-                save_every, packs_folder(), compiled,
+                save_every, Packs(packs_folder()), compiled,
             )  # fmt: skip
             if skip_missing and read.dataset is not None:
                 tell_absent(*present(read.dataset.read(Path(data)), skip_missing=True))

@@ -98,6 +98,10 @@ class I3D(OfFlow):
         moments = rows[:, None] if rows.ndim == 2 else rows
         return moments.transpose(1, 2)[..., None, None]
 
+    def rename(self, found: "Tensors") -> "Tensors":
+        """The tensors of the I3D, whatever attention a STAM file has beside it."""
+        return {key: x for key, x in found.items() if not key.startswith("attention_")}
+
     def network(self, found: "Tensors", after: str | None) -> "nn.Module":
         """Inception-v1 of three channels, or two for flow."""
         from ego.layers.inception import InceptionI3d

@@ -27,8 +27,8 @@ class ResNet(Backbone):
 
     At size 224 the maps of `conv3_x`, `conv4_x` and `conv5_x` are 28, 14 and 7 cells wide. For attention by
     class activation (Ego-RNN) there are `bn`, which is `conv5_x`, `nbn`, the same without its last norm and
-    ReLU, and `cam` (7, 7), the softmax over the cells of the likeliest class's activation. Of an Ego-RNN file
-    (keys that begin with `resNet.`) the ResNet is taken.
+    ReLU, and `cam` (7, 7), the softmax over the cells of the likeliest class's activation `cam_raw` (LSTA). Of an
+    Ego-RNN file (keys that begin with `resNet.`) the ResNet is taken.
     """
 
     end_points: ClassVar[tuple[str, ...]] = (*plan.TAPS, *plan.ATTENTION)
@@ -54,15 +54,16 @@ class ResNet(Backbone):
 
     def kind(self, tap: str, shape: tuple[int, ...]) -> Kind:
         """A class activation is a map, though of one channel."""
-        return "map" if tap == "cam" else super().kind(tap, shape)
+        return "map" if tap in ("cam", "cam_raw") else super().kind(tap, shape)
 
     def above(self, tap: str) -> tuple[str, ...]:
         """What follows from a stage's map: the stages above it, then all that the last map gives."""
         stage = plan.STAGES[-1] if tap == "bn" else tap
         if stage not in plan.STAGES:
             return ("logits",) if tap == "pool" else ()
-        last = ("bn", "pool", "logits", "cam") if stage == plan.STAGES[-1] else ("nbn", "bn", "pool", "logits", "cam")
-        return (*plan.STAGES[plan.STAGES.index(stage) + 1 :], *(one for one in last if one != tap))
+        nbn = () if stage == plan.STAGES[-1] else ("nbn",)
+        last = (one for one in ("bn", "pool", "logits", "cam", "cam_raw") if one != tap)
+        return (*plan.STAGES[plan.STAGES.index(stage) + 1 :], *nbn, *last)
 
     def rename(self, found: "Tensors") -> "Tensors":
         """The tensors of the ResNet, whatever stands beside it."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ego.errors import BadRequest
 from ego.spec import Spec, late
@@ -53,11 +53,13 @@ class Head(Spec, ABC):
     """Describes a module over named features; `features` are the ones it reads, none named: all.
 
     `tails` names extractors whose network goes on above what is stored of it (an end point such as `conv4`) and is
-    trained with the head: the head then reads what comes out of that network.
+    trained with the head: the head then reads what comes out of that network, end points that `features` names beyond
+    those stored (such as `rgb.pool`). `tail_norms` says whether that network's norms keep their statistics.
     """
 
     features: tuple[str, ...] = ()
     tails: tuple[str, ...] = late(())
+    tail_norms: Literal["frozen", "trained"] = late("frozen")
 
     @abstractmethod
     def build(self, shapes: Mapping[str, Array], tasks: Tasks) -> "nn.Module":

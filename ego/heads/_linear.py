@@ -20,26 +20,30 @@ class LinearModule(nn.Module):
         self._norm = norm
         self._widths = dict(widths)
         self._outputs = dict(outputs)
-        self.norms = nn.ModuleDict({slot(name): _scale(norm, width) for name, width in widths.items()})
+        self.norms = nn.ModuleDict({slot(name): scale(norm, width) for name, width in widths.items()})
         self.dropout = nn.Dropout(dropout)
-        total = sum(widths.values())
-        self.layers = nn.ModuleDict({slot(name): nn.Linear(total, prod(shape)) for name, shape in outputs.items()})
+        self.width = sum(widths.values())
+        self.layers = nn.ModuleDict({slot(name): nn.Linear(self.width, prod(shape)) for name, shape in outputs.items()})
 
     def forward(
         self, features: Tensors, masks: Tensors, tasks: Sequence[str], labels: Tensors | None = None
     ) -> dict[str, Tensor]:
         """(B, *shape) scores of each task asked for."""
+        hidden = self.dropout(self.embed(features, masks))
+        return {name: self.layers[slot(name)](hidden).unflatten(1, self._outputs[name]) for name in tasks}
+
+    def embed(self, features: Tensors, masks: Tensors) -> Tensor:
+        """(B, width) the means side by side, each on its scale."""
         if self._norm == "batch" and self.training and len(next(iter(masks.values()))) < 2:
             raise BadRequest("got a batch of one clip, head.norm = 'batch' needs two; raise training.batch")
         means = [
             self.norms[slot(name)](masked_mean(features[name].flatten(2), masks[name], width))
             for name, width in self._widths.items()
         ]
-        hidden = self.dropout(means[0] if len(means) == 1 else torch.cat(means, dim=1))
-        return {name: self.layers[slot(name)](hidden).unflatten(1, self._outputs[name]) for name in tasks}
+        return means[0] if len(means) == 1 else torch.cat(means, dim=1)
 
 
-def _scale(norm: str, width: int) -> nn.Module:
+def scale(norm: str, width: int) -> nn.Module:
     """Brings numbers to one scale, with nothing to learn."""
     if norm == "batch":
         return nn.BatchNorm1d(width, affine=False)

@@ -30,7 +30,7 @@ def together(head: Head, training: Training) -> Training | None:
         training.groups, training.hold_out, training.best_on_test, training.precision != "float32",
         training.task_weighting != "fixed", training.accumulate > 1,
     )  # fmt: skip
-    if not head.stacks or any(alone):
+    if not head.stacks or head.tails or any(alone):
         return None
     return replace(training, lr=0.0, weight_decay=0.0, seed=0)
 

@@ -13,7 +13,9 @@ from ego.errors import BadRequest
 from ego.heads._augment import augmented
 from ego.heads._averaged import Averaged
 from ego.heads._base import Head, Tasks
-from ego.heads._deal import Clips, Indices, Stream, dealers, steps_per_epoch
+from ego.heads._deal import Clips as Clips
+from ego.heads._deal import Indices, dealers, steps_per_epoch
+from ego.heads._deal import Stream as Stream
 from ego.heads._optimiser import optimiser_of, set_rate
 from ego.heads._predict import Predicted as Predicted
 from ego.heads._predict import predict as predict

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 from typing import TYPE_CHECKING, Literal
 
-from ego.errors import BadRequest
 from ego.heads._base import Head, Tasks, wanted
+from ego.heads._shapes import of_clips, pooled_width, share
 from ego.video import Array
 
 if TYPE_CHECKING:
@@ -27,8 +26,7 @@ class Linear(Head):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.dropout < 1:
-            raise BadRequest(f"got linear.dropout = {self.dropout:g}, expected 0 <= dropout < 1")
+        share(self.name, "dropout", self.dropout)
 
     @property
     def pooled(self) -> bool:
@@ -45,14 +43,5 @@ class Linear(Head):
         from ego.heads._linear import LinearModule
 
         features = wanted(self, shapes)
-        widths = {name: _width(shapes[name]) for name in features}
-        return LinearModule(self.norm, self.dropout, widths, {name: task.shape for name, task in tasks.items()})
-
-
-def _width(array: Array) -> int:
-    if array.views and array.kind == "map":
-        raise BadRequest(
-            f"got maps of {len(array.views)} views for linear, which averages the places of one; extract one view, or "
-            "vectors"
-        )
-    return array.shape[0] if array.kind == "map" else prod(array.shape)
+        widths = {name: pooled_width(shapes[name], self.name) for name in features}
+        return LinearModule(self.norm, self.dropout, widths, of_clips(self, tasks))

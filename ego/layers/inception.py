@@ -74,17 +74,20 @@ class SamePool3d(nn.Module):
 
 
 class Mixed(nn.Module):
-    """An inception module: four branches side by side, joined in the channels b0, b1b, b2b, b3b."""
+    """An inception module: four branches side by side, joined in the channels b0, b1b, b2b, b3b.
 
-    def __init__(self, channels: int, widths: tuple[int, int, int, int, int, int]) -> None:
+    With the kernel (1, 3, 3) no moment sees another: Inception-v1 itself.
+    """
+
+    def __init__(self, channels: int, widths: tuple[int, int, int, int, int, int], kernel: Triple = (3, 3, 3)) -> None:
         super().__init__()
         b0, b1a, b1b, b2a, b2b, b3b = widths
         self.b0 = Unit3d(channels, b0)
         self.b1a = Unit3d(channels, b1a)
-        self.b1b = Unit3d(b1a, b1b, (3, 3, 3))
+        self.b1b = Unit3d(b1a, b1b, kernel)
         self.b2a = Unit3d(channels, b2a)
-        self.b2b = Unit3d(b2a, b2b, (3, 3, 3))
-        self.b3a = SamePool3d((3, 3, 3), (1, 1, 1))
+        self.b2b = Unit3d(b2a, b2b, kernel)
+        self.b3a = SamePool3d(kernel, (1, 1, 1))
         self.b3b = Unit3d(channels, b3b)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -77,12 +77,19 @@ class ResNet(nn.Module):
 
     forward((B, channels, H, W) normalised, or the stage's map) gives the wanted taps by name: `conv2_x` to
     `conv5_x` maps (B, C, h, w), `pool` (B, C), `logits` (B, classes); `bn` is `conv5_x`, `nbn` the same
-    without its last norm and ReLU, and `cam` (B, h, w) the softmax over the cells of the class activation of
-    the likeliest class. The classifier is called `head`; with 0 classes there is none.
+    without its last norm and ReLU, `cam_raw` (B, h, w) the class activation of the likeliest class and `cam` its
+    softmax over the cells. The classifier is called `head`; with 0 classes there is none. `pool` is the mean of all
+    cells, or with a `window` of the cells that whole windows of so many a side cover, from the top left.
     """
 
     def __init__(
-        self, depth: int, classes: int = 1000, after: str | None = None, channels: int = 3, head: str = "fc"
+        self,
+        depth: int,
+        classes: int = 1000,
+        after: str | None = None,
+        channels: int = 3,
+        head: str = "fc",
+        window: int = 0,
     ) -> None:
         super().__init__()
         block = Bottleneck if depth >= 50 else BasicBlock
@@ -90,7 +97,7 @@ class ResNet(nn.Module):
             self.conv1 = nn.Conv2d(channels, 64, 7, 2, 3, bias=False)
             self.bn1 = nn.BatchNorm2d(64)
             self.maxpool = nn.MaxPool2d(3, 2, 1)
-        self._after, self._head = after, head
+        self._after, self._head, self._window = after, head, window
         self._stages = STAGES if after is None else STAGES[STAGES.index(after) + 1 :] if after in STAGES else ()
         width = 64
         for stage, (name, narrow) in enumerate(zip(STAGES, WIDTHS, strict=True)):
@@ -129,14 +136,21 @@ class ResNet(nn.Module):
 
     def _top(self, x: torch.Tensor, taps: Sequence[str]) -> dict[str, torch.Tensor]:
         """What lies above the last map, or above `pool`."""
-        found = {"pool": x} if self._after == "pool" else {"bn": x, "pool": x.mean(dim=(2, 3))}
-        if "logits" in taps or "cam" in taps:
+        found = {"pool": x} if self._after == "pool" else {"bn": x, "pool": self._pooled(x)}
+        if not {"logits", "cam", "cam_raw"}.isdisjoint(taps):
             head = self.get_submodule(self._head)
             assert isinstance(head, nn.Linear)
             found["logits"] = head(found["pool"])
-            if "cam" in taps:
-                found["cam"] = class_activation(x, head.weight, found["logits"]).flatten(1).softmax(1).view_as(x[:, 0])
+            if not {"cam", "cam_raw"}.isdisjoint(taps):
+                found["cam_raw"] = class_activation(x, head.weight, found["logits"])
+                found["cam"] = found["cam_raw"].flatten(1).softmax(1).view_as(x[:, 0])
         return found
+
+    def _pooled(self, x: torch.Tensor) -> torch.Tensor:
+        tall, wide = x.shape[2:]
+        if self._window and min(tall, wide) >= self._window:
+            x = x[:, :, : tall - tall % self._window, : wide - wide % self._window]
+        return x.mean(dim=(2, 3))
 
 
 def class_activation(x: torch.Tensor, weight: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:

@@ -2,8 +2,8 @@
 
 STAGES = ("conv2_x", "conv3_x", "conv4_x", "conv5_x")
 TAPS = (*STAGES, "pool", "logits")
-ATTENTION = ("bn", "nbn", "cam")
-"""What attention by class activation is made of (Sudhakaran and Lanz 2018)."""
+ATTENTION = ("bn", "nbn", "cam", "cam_raw")
+"""What attention by class activation is made of (Sudhakaran and Lanz 2018; 2019)."""
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
 WIDTHS = (64, 128, 256, 512)
 
@@ -23,4 +23,4 @@ def shape(depth: int, tap: str, size: int, classes: int) -> tuple[int, ...]:
     side = size
     for _ in range(stage + 2):
         side = (side + 1) // 2
-    return (side, side) if tap == "cam" else (WIDTHS[stage] * expansion(depth), side, side)
+    return (side, side) if tap.startswith("cam") else (WIDTHS[stage] * expansion(depth), side, side)

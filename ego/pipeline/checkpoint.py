@@ -43,7 +43,9 @@ class Checkpoints:
         except FileNotFoundError:
             return None
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-            raise BadRequest(f"{path} cannot be read ({type(error).__name__}); remove that folder and train again") from error
+            raise BadRequest(
+                f"{path} cannot be read ({type(error).__name__}); remove that folder and train again"
+            ) from error
         return state
 
     def save(self, fold: int, state: State) -> None:

@@ -1,7 +1,7 @@
 """`ego fit-heads`: clips -> keys -> rows in memory -> head -> the loop -> a run. No pixel is decoded."""
 
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from ego.cache.pack import Pack
 from ego.cache.store import FeatureStore
 from ego.errors import BadRequest
 from ego.extractors._base import Files
@@ -17,13 +16,17 @@ from ego.heads._base import Head
 from ego.heads._deal import Clips, Stream
 from ego.heads._train import Loop, Predicted, Step, begin, predict
 from ego.media.decode import Decoder
-from ego.pipeline import cached, runs
+from ego.pipeline import cached, runs, tails
+from ego.pipeline.averaging import Looked, averaged
 from ego.pipeline.best import BestOnTest
 from ego.pipeline.checkpoint import Checkpoints
 from ego.pipeline.clips import Problem, problem
 from ego.pipeline.held_out import chances, held_out
-from ego.pipeline.packs import keep
+from ego.pipeline.log import Log
+from ego.pipeline.looks import check_causal
+from ego.pipeline.packs import Packs
 from ego.pipeline.recipe import Recipe
+from ego.video import Array
 
 FOLD_SECONDS = 1.0
 """A fold that took less is trained again rather than saved."""
@@ -52,8 +55,8 @@ class Workplace:
 
     `root` is where the data set lies, `out` where runs are kept. `rehash` reads every video again,
     `skip_missing` goes on without videos that are not there. Training is saved every `checkpoint_seconds`, so that it
-    goes on after it was cut off. `packs` is where rows that were read are kept for the next run (None: nowhere).
-    `compiled` compiles the training step.
+    goes on after it was cut off. `packs` keeps rows that were read for the next run. `compiled` compiles the training
+    step.
     """
 
     root: Path
@@ -65,7 +68,7 @@ class Workplace:
     rehash: bool = False
     skip_missing: bool = False
     checkpoint_seconds: float = 60.0
-    packs: Path | None = None
+    packs: Packs = field(default_factory=lambda: Packs(None))
     compiled: bool = False
 
 
@@ -80,53 +83,54 @@ def fit(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterator[Tr
         yield Finished(plan.path(at.out), metrics, found=True)
         return
     check_learnable(plan.problem)
-    fresh: list[tuple[Pack, str]] = []
-    clips = stored_clips(plan, entries, at, fresh)
-    clips = cached.with_targets(clips, plan.head, recipe, entries, clips.shapes, at.store)
+    above = tails.tails_of(plan.head, recipe.extractors, at.files)
+    clips = stored_clips(plan, entries, at, above)
+    shapes = tails.shapes_after(clips.shapes, plan.head, above)
+    clips = cached.with_targets(clips, plan.head, recipe, entries, shapes, at.store)
     results = []
     for name in plan.problem.folds:
-        results.append((yield from _fold(name, plan, clips, at)))
-    done = finish(plan, results, recipe, at)
-    if at.packs:
-        keep(fresh, at.packs)
-    yield done
+        results.append((yield from _fold(name, plan, clips, shapes, above, at)))
+    yield finish(plan, results, recipe, at)
 
 
 def planned(
     deed: str, recipe: Recipe, at: Workplace, folds: Sequence[str], live: Collection[str] = ()
 ) -> tuple[runs.Plan, cached.Entries]:
-    """The plan of a run and the entries it reads, all there; extractors named in `live` read none."""
+    """The plan of a run and the entries its clips read, all there; those named in `live` read what they hold alone."""
     head = head_of(recipe)
     learnt = problem(recipe, at.root, at.decoder, at.store, at.rehash, at.skip_missing).only(folds)
     extractors = cached.sources(head, recipe)
+    for own, extractor in extractors.items():
+        check_causal(own, extractor, recipe.sampling)
     entries = {own: cached.keys(learnt, extractor) for own, extractor in extractors.items() if own not in live}
+    held = cached.held_entries({own: extractors[own] for own in live}, learnt)
     targets = {own: one for task in learnt.tasks.values() for own, one in cached.target_sources(task, recipe).items()}
     labels = {own: cached.keys(learnt, one) for own, one in targets.items()}
-    cached.check_stored(labels | entries, recipe, learnt, at.root, at.store, at.skip_missing)
+    cached.check_stored({**labels, **entries, **held}, recipe, learnt, at.root, at.store, at.skip_missing)
     features = {
         own: {"extractor": one.digest, "live": own in live, "labels": own in targets}
         for own, one in (targets | extractors).items()
     }
-    keys = [key for some in (labels | entries).values() for key in some.values()]
+    keys = [key for some in {**labels, **entries, **held}.values() for key in some.values()]
     return runs.Plan(deed, learnt, head, recipe.sampling, recipe.training, features, keys), entries
 
 
 def stored_clips(
-    plan: runs.Plan, entries: cached.Entries, at: Workplace, fresh: list[tuple[Pack, str]] | None = None
+    plan: runs.Plan, entries: cached.Entries, at: Workplace, above: Mapping[str, tails.Tail] | None = None
 ) -> cached.CachedClips:
-    """All clips of the plan with the features that come from the store; packs to keep are added to `fresh`."""
-    columns = cached.read_columns(
-        plan.problem, entries, plan.head.features, at.store, plan.sampling.rows, at.packs, fresh
-    )
-    if plan.head.pooled:
-        columns = {name: replace(column, pooled=True) for name, column in columns.items()}
-    return cached.CachedClips(columns, plan.problem, np.arange(len(plan.problem.clips)))
+    """All clips of the plan with the features that come from the store; those that tails give do not."""
+    features = tails.stored_features(plan.head, above or {})
+    clips = cached.read_clips(plan.problem, entries, features, at.store, plan.sampling, at.packs)
+    if not plan.head.pooled:
+        return clips
+    return replace(clips, columns={name: replace(column, pooled=True) for name, column in clips.columns.items()})
 
 
 def finish(plan: runs.Plan, results: Sequence[runs.FoldResult], recipe: Recipe, at: Workplace) -> Finished:
-    """Writes the run; what was saved while it was trained goes."""
+    """Writes the run; what was saved while it was trained goes, and rows that were read stay for the next."""
     folder = runs.write(at.out, plan, results, {"name": recipe.name, "settings": list(recipe.settings)}, recipe.text)
     Checkpoints(at.out, plan.digest, at.checkpoint_seconds).remove()
+    at.packs.keep()
     return Finished(folder, runs.read(folder) or {}, found=False)
 
 
@@ -152,23 +156,33 @@ def check_learnable(learnt: Problem) -> None:
 
 
 def _fold(
-    name: str, plan: runs.Plan, clips: cached.CachedClips, at: Workplace
+    name: str,
+    plan: runs.Plan,
+    clips: cached.CachedClips,
+    shapes: Mapping[str, Array],
+    above: Mapping[str, tails.Tail],
+    at: Workplace,
 ) -> Generator[Trained, None, runs.FoldResult]:
     """Trains one fold in closed form or by the loop, and returns its result."""
-    tasks, shapes = plan.problem.trained_tasks, clips.shapes
+    tasks = plan.problem.fitted(name)
+    tasks = {one: tasks[one] for one in plan.problem.trained}
     chosen = clips.only(plan.problem.folds[name]["train"])
     module = plan.head.solve(chosen.batch(np.arange(len(chosen))), shapes, tasks) if plan.head.solves else None
     if module is not None:
         return result(name, plan, module, clips, at.device)
     module = begin(plan.head, shapes, tasks, plan.training)
+    module = tails.joined(module, above, plan.head.tail_norms, at.files)
     return (yield from run_loop(name, plan, module, clips, at))
 
 
 class Narrowed(Clips, Protocol):
     """Clips of a problem that can be narrowed to some of them."""
 
-    def only(self, chosen: NDArray[np.int64]) -> Clips:
+    def only(self, chosen: NDArray[np.int64]) -> "Narrowed":
         """The same clips narrowed to these."""
+
+    def looked(self) -> Looked:
+        """Every look at every clip, as they are tested."""
 
 
 def run_loop(
@@ -182,7 +196,7 @@ def run_loop(
     kept, held = held_out(learnt, learnt.folds[fold]["train"], training)
     stream = Stream(clips.only(kept), learnt.trained, chances=chances(learnt, kept, training))
     aside = clips.only(held) if len(held) else None
-    loop = Loop(module, plan.head, learnt.tasks, [stream], training, at.device, aside, at.compiled)
+    loop = Loop(module, plan.head, learnt.fitted(fold), [stream], training, at.device, aside, at.compiled)
     saved, best, log = Checkpoints(at.out, plan.digest, at.checkpoint_seconds), BestOnTest(plan), Log()
     if state := saved.read(number, at.device):
         loop.resume(state["loop"])
@@ -202,54 +216,31 @@ def run_loop(
     return replace(result(fold, plan, module, clips, at.device), log=log.lines(), best_on_test=best.found)
 
 
-class Log:
-    """The lines of a run's log; losses are read from the device only where lines are asked for."""
-
-    def __init__(self) -> None:
-        self._lines: list[dict[str, Any]] = []
-        self._steps: list[Step] = []
-
-    def add(self, step: Step) -> None:
-        """Takes in a step."""
-        self._steps.append(step)
-
-    def resume(self, lines: Sequence[dict[str, Any]]) -> None:
-        """Goes on after the lines of a loop that was cut off."""
-        self._lines = list(lines)
-
-    def lines(self) -> list[dict[str, Any]]:
-        """One line a step so far: its epoch, rate and loss; after an epoch the loss on what is held out."""
-        for step in self._steps:
-            line = {"step": step.step, "epoch": step.epoch, "lr": step.lr, "loss": float(step.loss)}
-            self._lines.append(line if step.held is None else {**line, "held_out_loss": step.held})
-        self._steps.clear()
-        return list(self._lines)
-
-
 def result(
     name: str, plan: runs.Plan, module: nn.Module, clips: Narrowed, device: str, tested_only: bool = False
 ) -> runs.FoldResult:
     """What a trained module says of every split of its fold, or of those alone that it is not trained on."""
     splits = {split: some for split, some in plan.problem.folds[name].items() if split != "train" or not tested_only}
-    found = {split: predict(module, clips.only(some), plan.problem.trained, device) for split, some in splits.items()}
-    return result_of(name, plan, module, found)
+    found = {split: said(plan, module, clips.only(some), some, device) for split, some in splits.items()}
+    return runs.FoldResult(name, module, [], found)
 
 
-def result_of(
-    name: str, plan: runs.Plan, module: nn.Module, found: Mapping[str, Mapping[str, Predicted]]
-) -> runs.FoldResult:
-    """The result of a fold from what its module said of some splits."""
-    splits = plan.problem.folds[name]
-    return runs.FoldResult(
-        name, module, [], {split: _combined(plan, some, splits[split]) for split, some in found.items()}
-    )
+def said(
+    plan: runs.Plan, module: nn.Module, clips: Narrowed, chosen: NDArray[np.int64], device: str
+) -> dict[str, Predicted]:
+    """The predictions of all tasks on the chosen clips: those trained, and those that follow from them."""
+    looked = clips.looked()
+    return combined(plan, predict(module, looked.clips, plan.problem.trained, device), looked, chosen)
 
 
-def _combined(plan: runs.Plan, found: Mapping[str, Predicted], clips: NDArray[np.int64]) -> dict[str, Predicted]:
-    """The predictions of all tasks: those trained, and those that follow from them."""
-    problem, both = plan.problem, dict(found)
+def combined(
+    plan: runs.Plan, found: Mapping[str, Predicted], looked: Looked, chosen: NDArray[np.int64]
+) -> dict[str, Predicted]:
+    """The predictions of all tasks on the chosen clips from those on every look at them."""
+    problem = plan.problem
+    both = {name: averaged(one, looked, problem.tasks[name], plan.sampling.average) for name, one in found.items()}
     for name, task in problem.tasks.items():
         if task.of:
-            scores = task.combine({one: found[one].predictions for one in task.of})
-            both[name] = Predicted(scores, problem.labels[name][clips], problem.labelled[name][clips])
+            scores = task.combine({one: both[one].predictions for one in task.of})
+            both[name] = Predicted(scores, problem.labels[name][chosen], problem.labelled[name][chosen])
     return both

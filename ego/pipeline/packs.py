@@ -21,40 +21,45 @@ def packs_folder() -> Path | None:
     return cache_folder() / "packs" if _most_bytes() else None
 
 
-def packed(
-    store: FeatureStore, keys: Sequence[FeatureKey], arrays: Sequence[str], folder: Path | None
-) -> tuple[Pack, str | None]:
-    """The rows of these entries, and the digest to keep them by; None where they are kept already or not to be.
+class Packs:
+    """Packs in a folder, read from there or from the store, and kept there when the work is done; None: nowhere."""
 
-    A kept pack is opened, every byte checked; else the entries are read into memory once.
-    """
-    if folder is None:
-        return pack(store, keys, arrays), None
-    name = contents(store, keys, arrays)
-    kept = folder / name[:32]
-    if (kept / HEADER).is_file():
-        with suppress(OSError):
-            os.utime(kept)
-        try:
-            return Pack.open(kept), None
-        except BrokenEntry:
-            shutil.rmtree(kept, ignore_errors=True)
-    return pack(store, keys, arrays), name
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._fresh: list[tuple[Pack, str]] = []
 
+    def read(self, store: FeatureStore, keys: Sequence[FeatureKey], arrays: Sequence[str]) -> Pack:
+        """The rows of these entries: a kept pack, every byte checked, else the entries read into memory once."""
+        if self._folder is None:
+            return pack(store, keys, arrays)
+        digest = contents(store, keys, arrays)
+        kept = self._folder / digest[:32]
+        if (kept / HEADER).is_file():
+            with suppress(OSError):
+                os.utime(kept)
+            try:
+                return Pack.open(kept)
+            except BrokenEntry:
+                shutil.rmtree(kept, ignore_errors=True)
+        found = pack(store, keys, arrays)
+        self._fresh.append((found, digest))
+        return found
 
-def keep(packs: Sequence[tuple[Pack, str]], folder: Path) -> None:
-    """Keeps packs for the next run, as far as there is room: without them it only reads again."""
-    most = _most_bytes()
-    for one, name in packs:
-        size = sum(one[array].nbytes for array in one.arrays) + one.time.nbytes
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if size > min(most, shutil.disk_usage(folder).free // 4):
-                continue
-            _make_room(folder, most - size)
-            save(one, folder / name[:32], name)
-        except (OSError, EgoError):
-            return  # a full or read-only cache takes nothing away from the run
+    def keep(self) -> None:
+        """Keeps what was read from the store for the next run, as far as there is room: else that reads it again."""
+        if self._folder is None:
+            return
+        most = _most_bytes()
+        for one, digest in self._fresh:
+            size = sum(one[array].nbytes for array in one.arrays) + one.time.nbytes
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                if size <= min(most, shutil.disk_usage(self._folder).free // 4):
+                    _make_room(self._folder, most - size)
+                    save(one, self._folder / digest[:32], digest)
+            except (OSError, EgoError):
+                break  # a full or read-only cache takes nothing away from the run
+        self._fresh.clear()
 
 
 def _make_room(folder: Path, most: int) -> None:

@@ -19,6 +19,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,7 +70,7 @@ class Plan:
             "keys": sorted([key.extractor, key.video, *key.signals] for key in self.keys),
         }
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """64 hex digits over the description."""
         return hashlib.sha256(canonical_json(self.describe()).encode()).hexdigest()

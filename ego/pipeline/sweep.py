@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from ego.cache.pack import Pack
 from ego.errors import BadRequest, EgoError
 from ego.heads._deal import Stream
 from ego.heads._stacked import Stacked, StackedStep, Together, together
@@ -22,15 +21,14 @@ from ego.pipeline.fit import (
     Trained,
     Workplace,
     check_learnable,
+    combined,
     finish,
     fit,
     head_of,
     planned,
-    result_of,
     stored_clips,
 )
 from ego.pipeline.held_out import chances
-from ego.pipeline.packs import keep
 from ego.pipeline.recipe import Recipe
 
 MOST_TOGETHER = 256
@@ -159,8 +157,7 @@ def _together(
 ) -> Iterator[Trained | Swept]:
     """Trains variants as one computation, fold by fold, and writes the run of each."""
     first = plans[0]
-    fresh: list[tuple[Pack, str]] = []
-    clips = stored_clips(first, entries, at, fresh)
+    clips = stored_clips(first, entries, at)
     clips = cached.with_targets(clips, first.head, variants[0].recipe, entries, clips.shapes, at.store)
     results: list[list[runs.FoldResult]] = [[] for _ in plans]
     spoilt: dict[int, str] = {}
@@ -179,8 +176,6 @@ def _together(
             yield Swept(variant, None, spoilt[place])
         else:
             yield Swept(variant, finish(plan, results[place], variant.recipe, at))
-    if at.packs:
-        keep(fresh, at.packs)
 
 
 def _fold(
@@ -190,7 +185,9 @@ def _fold(
     learnt, train = plan.problem, plan.problem.folds[fold]["train"]
     stream = Stream(clips.only(train), learnt.trained, chances=chances(learnt, train, plan.training))
     trainings = [one.training for one in plans]
-    stacked = Stacked(plan.head, clips.shapes, learnt.tasks, learnt.trained_tasks, stream, trainings, at.device)
+    tasks = learnt.fitted(fold)
+    trained = {name: tasks[name] for name in learnt.trained}
+    stacked = Stacked(plan.head, clips.shapes, tasks, trained, stream, trainings, at.device)
     steps = []
     for step in stacked:
         steps.append(step)
@@ -208,19 +205,21 @@ def _results(
 ) -> Iterator[runs.FoldResult]:
     """What each variant says of every split: clips are gathered once for all of them."""
     problem = plans[0].problem
-    said = {split: predict(trained, clips.only(some), problem.trained, device)
-            for split, some in problem.folds[fold].items()}  # fmt: skip
+    splits = problem.folds[fold]
+    looked = {split: clips.only(some).looked() for split, some in splits.items()}
+    said = {split: predict(trained, some.clips, problem.trained, device) for split, some in looked.items()}
     losses = np.stack([step.losses.cpu().numpy() for step in steps])
     for place, plan in enumerate(plans):
         mine = {
-            split: {name: Predicted(one.predictions[..., place], one.labels, one.mask) for name, one in found.items()}
-            for split, found in said.items()
+            split: {name: Predicted(one.predictions[..., place], one.labels, one.mask) for name, one in some.items()}
+            for split, some in said.items()
         }
         lines: list[dict[str, Any]] = [
             {"step": step.step, "epoch": step.epoch, "lr": plan.training.lr * step.share, "loss": float(loss)}
             for step, loss in zip(steps, losses[:, place], strict=True)
         ]
-        yield replace(result_of(fold, plan, trained.one(place), mine), log=lines)
+        found = {split: combined(plan, some, looked[split], splits[split]) for split, some in mine.items()}
+        yield runs.FoldResult(fold, trained.one(place), lines, found)
 
 
 def jobs_for(device: str, asked: int | None) -> int:

@@ -8,10 +8,11 @@ from ego.errors import BadRequest
 from ego.heads._train import begin
 from ego.heads._training import Training
 from ego.heads.linear import Linear
-from ego.pipeline.cached import CachedClips
+from ego.pipeline.cached import read_clips
 from ego.pipeline.clips import Problem
 from ego.pipeline.live import Joined, LiveClips
 from ego.pipeline.windows import Shown
+from ego.samplers import Sampling
 from ego.sampling import Row
 from ego.tasks.classify import Classify
 from ego.video import Array, Clip, Video
@@ -28,7 +29,7 @@ def live(*windows):
     clips = tuple(Clip(Video("a" * 64, "a", "a"), ()) for _ in windows)
     known = {"verb": np.ones(len(windows), bool)}
     problem = Problem(clips, ("",) * len(windows), TASKS, {"verb": np.arange(len(windows)) % 2}, known, {}, {})
-    return LiveClips(CachedClips({}, problem, np.arange(len(windows))), {"net": windows}, ARRAYS)
+    return LiveClips(read_clips(problem, {}, (), None, Sampling()), {"net": windows}, ARRAYS)
 
 
 class Mean(torch.nn.Module):
@@ -46,7 +47,7 @@ class Mean(torch.nn.Module):
 def test_a_clip_with_fewer_windows_is_padded_and_masked():
     clips = live([shown(1), shown(2)], [shown(3)], [shown(4), shown(5)])
     batch = clips.only(np.array([2, 1])).batch(np.array([0, 1]))
-    pixels = batch.features["pixels of net/frames"]
+    pixels = batch.features["given to net/frames"]
     assert (pixels.shape, pixels.dtype) == ((2, 2, 1, 2, 4, 3), torch.uint8)
     assert pixels[:, :, 0, 0, 0, 0].tolist() == [[4, 5], [3, 3]]
     assert batch.masks["net"].tolist() == [[True, True], [True, False]]

@@ -20,6 +20,7 @@ from ego.pipeline import recipe
 from ego.pipeline.checkpoint import Checkpoints
 from ego.pipeline.fit import Finished, Workplace, fit
 from ego.pipeline.held_out import chances, held_out
+from ego.pipeline.packs import Packs
 from ego.pipeline.weights import WeightFinder
 
 
@@ -176,7 +177,9 @@ def test_rows_that_were_read_once_are_kept_by_what_they_are(colours, tmp_path):
 
     def train(out):
         with Decoder() as decoder:
-            at = Workplace(colours.data, FeatureStore(store), WeightFinder([]), decoder, tmp_path / out, packs=packs)
+            at = Workplace(
+                colours.data, FeatureStore(store), WeightFinder([]), decoder, tmp_path / out, packs=Packs(packs)
+            )
             return next(event for event in fit(read, at) if isinstance(event, Finished))
 
     first = train("a")

@@ -1,0 +1,52 @@
+"""The module of `lsta`."""
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, nn
+
+from ego.heads._base import Tensors
+from ego.heads._embedding import Embedding
+from ego.heads._rows import aligned, clean, map_steps
+from ego.layers.lsta import LSTA
+from ego.video import Array
+
+
+class LSTAModule(Embedding):
+    """Maps and their class activations through `lsta_cell`; the mean over places of its last memory."""
+
+    def __init__(
+        self,
+        arrays: Mapping[str, Array],
+        seen: str,
+        cam: str,
+        classes: int,
+        soft_pool: bool,
+        dropout: float,
+        outputs: Mapping[str, tuple[int, ...]],
+        motion: nn.Module | None,
+    ) -> None:
+        super().__init__(arrays[seen].shape[0], dropout, outputs)
+        self._array, self._seen, self._cam = arrays[seen], seen, cam
+        self.lsta_cell = LSTA(self.width, classes, soft_pool)
+        self.motion = motion
+
+    def embed(self, features: Tensors, masks: Tensors) -> Tensor:
+        """(B, channels) the mean over places of the last memory, before its tanh."""
+        x, mask = map_steps(features[self._seen], masks[self._seen], self._array)
+        own = masks[self._cam]
+        memory = self.lsta_cell(x, aligned(clean(features[self._cam], own), own, mask), mask)
+        found: Tensor = memory.c.mean(dim=(2, 3))
+        return found
+
+    def forward(
+        self, features: Tensors, masks: Tensors, tasks: Sequence[str], labels: Tensors | None = None
+    ) -> dict[str, Tensor]:
+        """(B, *shape) scores of each task of clips asked for, and what moves at each step."""
+        found = super().forward(features, masks, tasks, labels)
+        return found if self.motion is None else found | self.motion(features, masks, tasks)
+
+
+def from_published(found: Mapping[str, Tensor], task: str) -> dict[str, Tensor]:
+    """The head's tensors of a file of LSTA's RGB model: the cell and the classes of one task."""
+    own = {key: x for key, x in found.items() if key.startswith("lsta_cell.")}
+    return own | {f"layers.of_{task}.{name}": found[f"fc.{name}"] for name in ("weight", "bias")}
