@@ -48,6 +48,8 @@ RECIPE = """[dataset]
 name = "folder"
 csv = "table.csv"
 folder = "videos"
+split = "listed"
+validation = ["0"]
 [extractors.mean_rgb]
 [tasks.verb]
 name = "classify"
@@ -340,7 +342,7 @@ def starts(world: World, repeats: int) -> None:
                     START,
                     str(world.root),
                     str(time.time()),
-                    f"{turn}{int(words == 'warm')}",
+                    f"{turn + 1}{int(words == 'warm')}",
                 ]
                 done = subprocess.run(asked, env=environment, capture_output=True, text=True, check=True)
                 print(f"first step, {words}: {float(done.stdout):.2f} s, goal {'3 s' if words == 'warm' else ''}")

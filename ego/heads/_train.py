@@ -22,6 +22,7 @@ from ego.heads._predict import predict as predict
 from ego.heads._schedule import share
 from ego.heads._stopping import Stopping
 from ego.heads._training import Training
+from ego.heads._weighing import Weighing
 from ego.video import Array
 
 State = dict[str, Any]
@@ -77,6 +78,12 @@ class Loop:
         self._forward = torch.compile(module, mode="reduce-overhead") if compiled else module
         _to_training(self._module, training.freeze_norms)
         self._optimiser = optimiser_of(module, training)
+        names = [name for stream in streams for name in stream.tasks]
+        self._weighing = Weighing(head, tasks, names, module, training).to(device)
+        if balances := list(self._weighing.parameters()):
+            self._optimiser.add_param_group(
+                {"params": balances, "lr": training.lr, "weight_decay": 0.0, "full_lr": training.lr}
+            )
         self._averaged = Averaged(module, training.ema) if training.ema else None
         self._stopping = Stopping(training.patience) if held is not None else None
         self._held = held
@@ -93,6 +100,7 @@ class Loop:
         return {
             "done": self.done,
             "module": self._module.state_dict(),
+            "weighing": self._weighing.state_dict(),
             "optimiser": self._optimiser.state_dict(),
             "scaler": self._scaler.state_dict() if self._scaler else None,
             "averaged": self._averaged.state() if self._averaged else None,
@@ -103,6 +111,7 @@ class Loop:
     def resume(self, state: State) -> None:
         """Goes on from a state that a loop of the same training gave."""
         self._module.load_state_dict(state["module"])
+        self._weighing.load_state_dict(state["weighing"])
         self._optimiser.load_state_dict(state["optimiser"])
         if self._scaler:
             self._scaler.load_state_dict(state["scaler"])
@@ -157,9 +166,9 @@ class Loop:
         batch, other, part = augmented(batch, self._training, draw)
         with _cast(self._device, self._training.precision):
             said = self._forward(batch.features, batch.masks, stream.tasks, batch.labels)
-            loss = self._head.loss(said, batch.labels, batch.labelled, self._tasks)
+            loss: Tensor = self._weighing(said, batch.labels, batch.labelled)
             if part < 1:
-                loss = part * loss + (1 - part) * self._head.loss(said, other.labels, other.labelled, self._tasks)
+                loss = part * loss + (1 - part) * self._weighing(said, other.labels, other.labelled)
         return loss
 
     def _update(self) -> None:

@@ -47,7 +47,9 @@ class Training(Spec):
     `clip_norm` bounds the length of the gradient (0: no bound). `ema` is the decay of a running mean of the weights,
     which is what is tested and kept (0: the weights themselves). `mixup` mixes pairs of clips and their losses by a
     share drawn from Beta(mixup, mixup); `feature_dropout` sets numbers that the head is given to 0.
-    `freeze_norms` leaves the statistics of batch norms as they are. `betas` and `eps` are Adam's.
+    `freeze_norms` leaves the statistics of batch norms as they are. `betas` and `eps` are Adam's. `task_weighting`
+    says how several tasks' losses are summed: by their `weight`s (`fixed`), by variances that are learnt
+    (`uncertainty`), or so that no task gets worse (`mgda`, over the parameters that all of them reach).
     """
 
     optimiser: Literal["adamw", "adam", "sgd"] = "adamw"

@@ -186,3 +186,59 @@ def test_low_precision_learns_as_far_as_its_digits():
     )
     assert 0 < distance < 2e-2
     assert replace(Training(), precision="bfloat16").digest != Training().digest
+
+
+BOTH = {name: Classify(label=name, classes=("a", "b")) for name in ("verb", "noun")}
+
+
+class TwoLabels(Rows):
+    """Clips with two labels."""
+
+    def batch(self, indices, draw=None):
+        one = super().batch(indices, draw)
+        labels = {"verb": one.labels["verb"], "noun": 1 - one.labels["verb"]}
+        return Batch(one.features, one.masks, labels, {**one.labelled, "noun": one.labelled["verb"]})
+
+
+class Shared(torch.nn.Module):
+    """One number that both tasks pull at, in opposite directions, one of them ten times harder."""
+
+    def __init__(self):
+        super().__init__()
+        self.at = torch.nn.Parameter(torch.zeros(2))
+
+    def forward(self, features, masks, tasks, labels=None):
+        return {"verb": self.at.expand(len(masks["rgb"]), 2), "noun": 10 * self.at.expand(len(masks["rgb"]), 2)}
+
+
+def loop_of_both(training):
+    module, clips = Shared(), TwoLabels(40)
+    clips.labels = (torch.arange(40) < 10).long()
+    return Loop(module, Linear(), BOTH, [Stream(clips, ("verb", "noun"))], training), module
+
+
+def test_a_common_descent_makes_no_task_worse():
+    training = Training(optimiser="sgd", momentum=0, weight_decay=0, lr=0.1, epochs=1, batch=40)
+    fixed, moved = loop_of_both(training)
+    list(fixed)
+    assert moved.at.abs().max() > 0.01
+    # the labels are each other's opposite: gradients that point apart have no common descent, so nothing moves
+    common, still = loop_of_both(replace(training, task_weighting="mgda"))
+    list(common)
+    assert still.at.abs().max() < 1e-6
+
+
+def test_uncertainty_is_learnt_beside_and_kept_in_the_state():
+    training = Training(lr=0.05, epochs=4, batch=10, task_weighting="uncertainty")
+    loop, _ = loop_of_both(training)
+    losses = [float(step.loss) for step in loop]
+    variances = loop.state()["weighing"]
+    assert len(variances) == 2
+    assert all(abs(float(one)) > 1e-3 for one in variances.values())
+    first, _ = loop_of_both(training)
+    steps = iter(first)
+    for _ in range(5):
+        next(steps)
+    second, _ = loop_of_both(training)
+    second.resume(first.state())
+    assert [float(step.loss) for step in second] == losses[5:]
