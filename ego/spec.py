@@ -208,7 +208,9 @@ def _revive(value: Any) -> Any:
 
 
 def _nested(value: Any, hint: Any, where: str) -> Any:
-    """A table in a recipe becomes the spec that the field's annotation asks for."""
+    """A table in a recipe becomes the spec that the field's annotation asks for, a list of tables a tuple of them."""
+    if isinstance(value, list) and typing.get_origin(hint) is tuple and typing.get_args(hint)[1:] == (Ellipsis,):
+        return [_nested(one, typing.get_args(hint)[0], where) for one in value]
     if not isinstance(value, Mapping):
         return value
     part = held(hint, value, where)

@@ -6,6 +6,8 @@ A head does not know where its features come from. Their names are the recipe's 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING, Literal
 
 from ego.errors import BadRequest
@@ -36,6 +38,8 @@ class Batch:
 
     def to(self, device: str) -> "Batch":
         """The same batch on a device."""
+        if device == "cpu":
+            return self
         moved = ({key: value.to(device) for key, value in part.items()} for part in self._parts)
         return Batch(*moved)
 
@@ -75,9 +79,17 @@ class Head(Spec, ABC):
             tasks[name].weight * tasks[name].loss(prediction, labels[name], labelled[name])
             for name, prediction in predictions.items()
         ]
-        from torch import stack
+        return reduce(add, losses)
 
-        return stack(losses).sum()
+    @property
+    def pooled(self) -> bool:
+        """Whether the mean is all that it reads of a clip's rows: stored ones are then given as one row, their mean."""
+        return False
+
+    @property
+    def stacks(self) -> bool:
+        """Whether many settings may be trained at once: its module draws nothing and has no statistics of batches."""
+        return False
 
     @property
     def solves(self) -> bool:

@@ -8,20 +8,21 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ego.cache.key import FeatureKey
-from ego.cache.pack import Pack, pack
+from ego.cache.pack import Pack
 from ego.cache.store import FeatureStore
 from ego.errors import BadRequest, NotExtracted
 from ego.extractors._base import Extractor
 from ego.heads._base import Batch, Head, steps
 from ego.pipeline.averaging import Looked
 from ego.pipeline.clips import Indices, Problem
+from ego.pipeline.column import Column as Column
 from ego.pipeline.finite import check_finite
 from ego.pipeline.jobs import entry_key
 from ego.pipeline.looks import Looks, Seen, look
 from ego.pipeline.needs import held_by
+from ego.pipeline.packs import Packs
 from ego.pipeline.recipe import Recipe
 from ego.pipeline.targets import Leading, StepLabels, read_targets
 from ego.samplers import Sampling
@@ -91,31 +92,6 @@ def check_stored(
 def not_stored(wanted: Entries, store: FeatureStore) -> set[str]:
     """The digests of the videos of which some entry is missing."""
     return {digest for some in wanted.values() for digest, key in some.items() if key not in store}
-
-
-@dataclass(frozen=True, eq=False)
-class Column:
-    """One feature of all clips: the pack that holds its rows, and which of them each look sees.
-
-    With `views` each look is at one view of the rows, and `array` is what one view is.
-    """
-
-    array: Array
-    name: str
-    pack: Pack
-    seen: Seen
-    views: int = 0
-
-    def gather(self, rows: Indices, there: NDArray[np.bool_], view: Indices | None = None) -> tuple[Tensor, Tensor]:
-        """(B, N, *shape) of these rows (B, N) of the pack, and their mask; of these views (B,) where it has several."""
-        if not len(self.pack):
-            found = np.zeros((*there.shape, *self.array.shape), self.array.dtype)
-        elif self.views and view is not None:
-            found = self.pack[self.name][rows, view[:, None]]
-        else:
-            found = self.pack.gather(self.name, rows)
-        tensor = torch.from_numpy(found)
-        return tensor if self.array.scale == 1 else tensor.float() * self.array.scale, torch.from_numpy(there)
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,18 +175,26 @@ class LookedClips:
 
 
 def read_clips(
-    problem: Problem, wanted: Entries, features: Sequence[str], store: FeatureStore, sampling: Sampling
+    problem: Problem,
+    wanted: Entries,
+    features: Sequence[str],
+    store: FeatureStore,
+    sampling: Sampling,
+    packs: Packs | None = None,
 ) -> CachedClips:
-    """All clips with each feature named (none named: every array of every extractor), read once and checked."""
+    """All clips with each feature named (none named: every array of every extractor), read once and checked.
+
+    `packs` is what keeps rows from run to run.
+    """
     read = {}
     for own, entries in wanted.items():
         held = store.marker(next(iter(entries.values()))).arrays
         arrays = [array for array in held if not features or feature_name(own, array) in features]
         if arrays:
-            read[own] = pack(store, list(entries.values()), arrays)
+            read[own] = (packs or Packs(None)).read(store, list(entries.values()), arrays)
             check_finite(own, read[own], problem)
-    packs = {own: (read[own], {digest: place for place, digest in enumerate(wanted[own])}) for own in read}
-    looks, seen = look(problem.clips, packs, sampling, _leading(features, read)) if read else (_no_looks(problem), {})
+    held_in = {own: (read[own], {digest: place for place, digest in enumerate(wanted[own])}) for own in read}
+    looks, seen = look(problem.clips, held_in, sampling, _leading(features, read)) if read else (_no_looks(problem), {})
     columns = {
         feature_name(own, array): _column(packed.arrays[array], array, packed, seen[own], sampling)
         for own, packed in read.items()

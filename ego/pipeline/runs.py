@@ -7,6 +7,7 @@ runs/<digest16>/
     network-NAME[-N].safetensors  each network that was trained with the head, as weights for its extractor
     metrics.json         figures by fold, split and task, and pooled over folds
     log.jsonl            one line a training step or epoch
+    [FOLD/]events.out.tfevents.*  the same for TensorBoard
     predictions.parquet  one line a clip, fold, split and task (`ego.pipeline.predictions`)
     figures/             pictures, where some were drawn
 """
@@ -20,6 +21,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,6 +36,7 @@ from ego.heads._base import Head
 from ego.heads._train import Predicted
 from ego.heads._training import Training
 from ego.pipeline.clips import Indices, Problem
+from ego.pipeline.events import write_events
 from ego.pipeline.live import Joined
 from ego.pipeline.predictions import write_predictions
 from ego.samplers import Sampling
@@ -78,7 +81,7 @@ class Plan:
             "keys": sorted([key.extractor, key.video, *key.signals] for key in self.keys),
         }
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """64 hex digits over the description."""
         return hashlib.sha256(canonical_json(self.describe()).encode()).hexdigest()
@@ -93,7 +96,8 @@ class FoldResult:
     """One trained fold: its module, the log of its training, and predictions by split and task.
 
     `shapes` are the features as its head sees them. `trained` are the labels it was trained on; None: those of the
-    problem's split `train`.
+    problem's split `train`. `best_on_test` are
+    figures chosen by looking at what is tested, where the training asks for them.
     """
 
     name: str
@@ -101,22 +105,26 @@ class FoldResult:
     log: list[dict[str, Any]]
     predictions: Mapping[str, Mapping[str, Predicted]]
     shapes: Mapping[str, Array] = field(default_factory=dict)
-    trained: Learnt | None = None
+    trained: Labels | None = None
+    best_on_test: Mapping[str, Any] = field(default_factory=dict)
 
 
 def figures(problem: Problem, folds: Sequence[FoldResult]) -> dict[str, Any]:
     """`{"folds": {fold: {split: {task: metrics}}}, "mean": {split: ...}, "pooled": {split: ...}}`.
 
     The mean is that of the folds' own figures, as papers average over official splits. Pooled figures are over all
-    folds' clips at once: with one video left out at a time, over every clip.
+    folds' clips at once: with one video left out at a time, over every clip. Beside them stands `best_on_test` by fold,
+    split and task where the training asks for it.
     """
     by_fold = {fold.name: {split: _judge(problem, [fold], split) for split in fold.predictions} for fold in folds}
     splits = {split: None for fold in folds for split in fold.predictions}
-    return {
+    best = {fold.name: fold.best_on_test for fold in folds if fold.best_on_test}
+    found = {
         "folds": by_fold,
         "mean": {split: _mean([some[split] for some in by_fold.values() if split in some]) for split in splits},
         "pooled": {split: _judge(problem, [f for f in folds if split in f.predictions], split) for split in splits},
     }
+    return found | ({"best_on_test": best} if best else {})
 
 
 def _mean(folds: Sequence[Figures]) -> Figures:
@@ -221,6 +229,7 @@ def _fill(folder: Path, plan: Plan, folds: Sequence[FoldResult], recipe: Mapping
     (folder / "metrics.json").write_text(json.dumps(figures(plan.problem, folds), indent=1) + "\n")
     lines = [json.dumps({"fold": fold.name, **line}) for fold in folds for line in fold.log]
     (folder / "log.jsonl").write_text("".join(line + "\n" for line in lines))
+    write_events(folder, {fold.name: fold.log for fold in folds})
     for fold, name in zip(folds, names, strict=True):
         provenance = _provenance(plan, fold)
         _write_weights(folder / name, fold.module, provenance)
