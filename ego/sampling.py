@@ -29,7 +29,8 @@ class Window(Spec):
     """The frames a row sees: how many, how far apart, how often, and where.
 
     `stride` and `interval` are in ticks. `edge` says what happens at the end of the video: `repeat`
-    pads by repeating the video's last frame so that nothing is lost, `drop` keeps whole windows only.
+    pads by repeating the video's last frame so that nothing is lost, `drop` keeps whole windows only, `align`
+    moves the last row back so that it ends with the video.
     `at` is `grid`, or the kind of a signal whose spans are the rows: `frames` evenly spaced moments
     of each, or `frames` ticks from its start where `fps` is given.
     """
@@ -38,7 +39,7 @@ class Window(Spec):
     stride: int = 1
     interval: int = 1
     fps: float | None = None
-    edge: Literal["repeat", "drop"] = "repeat"
+    edge: Literal["repeat", "drop", "align"] = "repeat"
     at: str = "grid"
 
     def __post_init__(self) -> None:
@@ -61,11 +62,11 @@ class Window(Spec):
         if self.edge == "drop":
             return (ticks - self.span) // self.stride + 1
         reach = -(-max(ticks - self.span, 0) // self.stride) + 1
-        return min(reach, -(-ticks // self.stride))
+        return reach if self.edge == "align" else min(reach, -(-ticks // self.stride))
 
     def uses(self, tick: int) -> bool:
         """Whether some row of an endless grid looks at this tick."""
-        if self.interval == 1 and self.span >= self.stride:
+        if self.edge == "align" or (self.interval == 1 and self.span >= self.stride):
             return True
         first = max(0, -(-(tick - self.span + 1) // self.stride))
         return any((tick - row * self.stride) % self.interval == 0 for row in range(first, tick // self.stride + 1))
@@ -189,6 +190,8 @@ class GridCutter:
     def _take(self) -> Row:
         window = self._window
         base = self._row * window.stride
+        if window.edge == "align" and base + window.span > self._total:
+            base = max(self._total - window.span, 0)
         # past the end the last frame stays on display, as it does in a player
         held = (self._last, self._end, self._end)
         ticks = [base + step * window.interval for step in range(window.frames)]
@@ -199,7 +202,10 @@ class GridCutter:
 
     def _forget(self) -> None:
         """Drops ticks that no later row looks at."""
-        while self._seen and self._first < self._row * self._window.stride:
+        needed = self._row * self._window.stride
+        if self._window.edge == "align":  # the last row may reach back
+            needed = min(needed, self._total - self._window.span)
+        while self._seen and self._first < needed:
             self._seen.popleft()
             self._first += 1
         self.oldest = self._seen[0][0] if self._seen else self._last

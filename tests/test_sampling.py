@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ego.errors import BadRequest
+from ego.samplers import frame_by_frame
 from ego.sampling import Row, Window, cutter
 from ego.video import Timeline
 
@@ -21,6 +22,26 @@ def indices(window: Window, ticks: int) -> list[tuple[int, ...]]:
 def test_the_drawing_in_the_module() -> None:
     assert indices(Window(4, stride=3), 9) == [(0, 1, 2, 3), (3, 4, 5, 6), (6, 7, 8, 8)]
     assert indices(Window(4, stride=3, edge="drop"), 9) == [(0, 1, 2, 3), (3, 4, 5, 6)]
+
+
+def test_the_last_row_is_moved_back_to_end_with_the_video() -> None:
+    def first(frames: int, window: Window) -> list[int]:
+        return [row[0] for row in indices(window, frames)]
+
+    stam = Window(16, stride=8, edge="align")
+    assert [first(n, stam) for n in (16, 24, 30, 33)] == [[0], [0, 8], [0, 8, 14], [0, 8, 16, 17]]
+    assert indices(Window(4, stride=9, edge="align"), 11) == [(0, 1, 2, 3), (7, 8, 9, 10)]
+    assert indices(Window(4, stride=9, edge="align"), 2) == [(0, 1, 1, 1)]
+    assert indices(Window(3, stride=2, interval=2, edge="align"), 8) == [(0, 2, 4), (2, 4, 6), (3, 5, 7)]
+
+
+@pytest.mark.parametrize("frames", [3, 8, 9, 23, 24])
+def test_each_frame_shown_twice_makes_the_blocks_of_the_gaze_protocol(frames: int) -> None:
+    rows = Window(16, stride=16, fps=48.0, edge="align").rows(Timeline.regular(frames, 24.0))
+    blocks = frame_by_frame(frames)
+    assert len(rows) == len(blocks)
+    for row, (shown, _) in zip(rows, blocks, strict=True):
+        assert list(row.frames) == (shown.tolist() if frames >= 8 else [0, 0, 1, 1] + [2] * 12)
 
 
 def test_a_video_shorter_than_its_window_is_padded_or_dropped() -> None:

@@ -13,6 +13,12 @@ from ego.extractors._base import Block, Rows
 if TYPE_CHECKING:
     from ego.extractors.motion_map import MotionMap
 
+SOME_STEPS = 5
+"""Half a track: jitter is back where it was after so many, a hand that cuts or stirs is not."""
+
+LEAST = 2
+"""Points that support each other, itself too, whatever the size of the picture."""
+
 Mask = NDArray[np.bool_]
 Counts = NDArray[np.uint16]
 
@@ -49,7 +55,8 @@ class Canvas:
         self._spec = spec
         self._shape = (height, width)
         self._radius = spec.radius_pixels * height / 540
-        self._least = spec.support * ((2 * int(self._radius) + 1) / spec.idt.stride) ** 2
+        side = (2 * int(self._radius) + 1) / spec.idt.stride
+        self._least = max(LEAST, spec.support * side**2) if spec.support else 0.0
         self._open: deque[tuple[NDArray[np.float64], NDArray[np.int64], Counts]] = deque()
 
     def add(self, block: Block) -> None:
@@ -74,18 +81,33 @@ class Canvas:
         first = np.searchsorted(starts, tracks.time[:, 0] - 1e-9)
         last = np.searchsorted(starts, tracks.time[:, 2] - 1e-9) - 1
         points = tracks.arrays["points"]
-        moving = self._moving(tracks.arrays["own_pixels"], last - first)
-        steps = 1 if self._spec.paint == "start" else points.shape[1]
+        moving = moves(self._spec, tracks.arrays["own_pixels"], self._shape[0])
+        if self._spec.paint == "start":
+            moving = np.asarray(moving.any(axis=1, keepdims=True))
         for row in range(len(starts)):
             step = row - first
-            touched = moving & (step >= 0) & (step < steps) & (row <= last)
-            if touched.any():
-                count(self._open[row][2], points[touched, step[touched]])
+            at = np.flatnonzero((step >= 0) & (step < moving.shape[1]) & (row <= last))
+            at = at[moving[at, step[at]]]
+            if len(at):
+                count(self._open[row][2], points[at, step[at]])
 
-    def _moving(self, own: NDArray[np.float32], steps: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """(n,) which tracks of so many steps each move by themselves for long enough."""
-        moved = (own > self._spec.idt.camera_pixels).sum(axis=1)
-        return np.asarray(moved >= self._spec.moving_share * steps - 1e-6)
+
+def moves(spec: "MotionMap", own: NDArray[np.float32], height: int) -> Mask:
+    """(n, L + 1) at which of its points each track moves by itself: own motion (n, L, 2), pixels so many high."""
+    own = own.astype(np.float32)
+    steps = own.shape[1]
+    some = min(SOME_STEPS, steps)
+    # what has gone by before each step: sums over some steps are differences
+    ways = np.cumsum(np.pad(own, ((0, 0), (1, 0), (0, 0))), axis=1)
+    large = np.hypot(own[..., 0], own[..., 1]) > spec.moving_pixels * height / 540
+    counts = np.cumsum(np.pad(large, ((0, 0), (1, 0))), axis=1)
+    away = np.hypot(*np.moveaxis(ways[:, some:] - ways[:, :-some], 2, 0))
+    begins = away >= spec.reach_pixels * height / 540
+    begins &= counts[:, some:] - counts[:, :-some] >= spec.moving_share * some - 1e-6
+    found = np.zeros((len(own), steps + 1), bool)
+    for first in range(steps + 1 - some):
+        found[:, first : first + some + 1] |= begins[:, first : first + 1]
+    return found
 
 
 def follow(spec: "MotionMap", blocks: Iterable[Block], width: int, height: int) -> Iterator[Rows]:

@@ -96,7 +96,7 @@ class Follower:
         fractions = (ended.points + np.float32(0.5)) / size
         kept = survives(fractions * np.array(self._levels[0], np.float32), ended.own, spec)
         points = np.pad(fractions[kept], ((0, 0), (0, spec.length - length), (0, 0)), mode="edge")
-        own = np.pad(ended.own[kept], ((0, 0), (0, spec.length - length)))
+        own = np.pad(ended.own[kept], ((0, 0), (0, spec.length - length), (0, 0)))
         arrays: Arrays = {"points": points, "own_pixels": own, "scale": np.full(len(points), level, np.int8)}
         if spec.descriptors:
             arrays |= self._described[level].of(ended.places[kept])
@@ -108,7 +108,7 @@ class Follower:
     def _none(self) -> Arrays:
         spec = self._spec
         empty: Arrays = {name: np.zeros((0, width_of(name, spec.length)), np.float32) for name in spec.descriptors}
-        points, own = np.zeros((0, spec.length + 1, 2), np.float32), np.zeros((0, spec.length), np.float32)
+        points, own = np.zeros((0, spec.length + 1, 2), np.float32), np.zeros((0, spec.length, 2), np.float32)
         return {"points": points, "own_pixels": own, "scale": np.zeros(0, np.int8), **empty}
 
 

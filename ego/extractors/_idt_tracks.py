@@ -20,7 +20,7 @@ class Ended(NamedTuple):
     points: Points
     """(n, L + 1, 2) x and y in pixels of the level."""
     own: Points
-    """(n, L) how far the stabilised flow moved each in each step, in pixels of the finest level."""
+    """(n, L, 2) how far the stabilised flow moved each in each step, in pixels of the finest level."""
     places: Places
     """(n,) where each lay among the live ones; what is kept beside them is found there."""
 
@@ -40,7 +40,7 @@ class Tracks:
         self._history = np.zeros((length + 1, room, 2), np.float32)
         self._born = np.zeros(room, np.int64)
         self._live = np.zeros(room, bool)
-        self._own = np.zeros((length + 1, room), np.float32)
+        self._own = np.zeros((length + 1, room, 2), np.float32)
         self.sampled = 0
         self._time = -1
 
@@ -66,9 +66,8 @@ class Tracks:
         pixels = np.minimum((points + np.float32(0.5)).astype(np.int64), (width - 1, height - 1))
         index = pixels[:, 1] * width + pixels[:, 0]
         moved = points + flow.at(index)
-        own = stable.at(index) * self._factor
         slot = self._time % len(self._history)
-        self._own[slot, places] = np.hypot(own[:, 0], own[:, 1])
+        self._own[slot, places] = stable.at(index) * self._factor
         self._history[slot, places] = moved
         x, y = moved[:, 0], moved[:, 1]
         inside = (x > 0) & (y > 0) & (x < width) & (y < height)
@@ -80,7 +79,7 @@ class Tracks:
         self._live[places] = False
         slots = np.arange(self._time - length, self._time + 1) % len(self._history)
         points = self._history[slots[:, None], places].swapaxes(0, 1)
-        own = self._own[slots[1:, None], places].T
+        own = self._own[slots[1:, None], places].swapaxes(0, 1)
         return Ended(np.ascontiguousarray(points), np.ascontiguousarray(own), places)
 
     def sample(self, eigenvalues: NDArray[np.float32], quality: float) -> Places:
@@ -109,7 +108,7 @@ class Tracks:
         if len(free) < count:
             more = max(count - len(free), self.room)
             self._history = np.concatenate([self._history, np.zeros((len(self._history), more, 2), np.float32)], 1)
-            self._own = np.concatenate([self._own, np.zeros((len(self._own), more), np.float32)], 1)
+            self._own = np.concatenate([self._own, np.zeros((len(self._own), more, 2), np.float32)], 1)
             self._born = np.resize(self._born, self.room + more)
             self._live = np.concatenate([self._live, np.zeros(more, bool)])
             free = np.flatnonzero(~self._live)
@@ -117,11 +116,11 @@ class Tracks:
 
 
 def survives(points: Points, own: Points, spec: "IDT") -> NDArray[np.bool_]:
-    """(n,) which tracks are kept: points (n, L + 1, 2) and own motion (n, L) in pixels of the picture.
+    """(n,) which tracks are kept: points (n, L + 1, 2) and own motion (n, L, 2) in pixels of the picture.
 
     Neither still, nor wandering at random, nor jumping, nor moved by the camera alone.
     """
-    kept = own.max(axis=1) > np.float32(spec.camera_pixels)
+    kept = np.hypot(own[..., 0], own[..., 1]).max(axis=1) > np.float32(spec.camera_pixels)
     points = points[kept]  # few are left
     spread = points.std(axis=1)
     steps = np.hypot(*np.moveaxis(np.diff(points, axis=1), 2, 0))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from ego.errors import BadRequest
 from ego.extractors._base import Beside, Block, Extractor, Files, Rows, Tracker
@@ -23,6 +23,8 @@ class IDT(Tracker):
     `dis`, many times faster. `length` is 10 for motion maps (Lu et al. 2019); the release has 15. A clip of fewer
     frames than a track, but at least 5, gives tracks from its first frame to its last; a shorter one none.
     """
+
+    version: ClassVar[int] = 2
 
     window: Window = Window()
     engine: Literal["farneback", "dis"] = "dis"
@@ -72,14 +74,14 @@ class IDT(Tracker):
     def rows(self, files: Files) -> dict[str, Array]:
         """`points` (L + 1, 2) where the track is on each of its frames, `scale` its level, and the descriptors.
 
-        `own_pixels` (L,) is how far each step moves when the camera is held still. In a clip too short for L steps
-        the last point is repeated and the steps after it are 0; `source` says the track's frames. `trajectory` has
-        2L numbers, `hog` 96, `hof` 108, `mbhx` and `mbhy` 96.
+        `own_pixels` (L, 2) is how far each step moves, right and down, when the camera is held still. In a clip too
+        short for L steps the last point is repeated and the steps after it are 0; `source` says the track's frames.
+        `trajectory` has 2L numbers, `hog` 96, `hof` 108, `mbhx` and `mbhy` 96.
         """
         described = {str(name): Array((WIDTHS.get(name, 2 * self.length),)) for name in self.descriptors}
         return {
             "points": Array((self.length + 1, 2), "float32", "points"),
-            "own_pixels": Array((self.length,)),
+            "own_pixels": Array((self.length, 2)),
             "scale": Array((), "int8"),
             **described,
         }

@@ -13,14 +13,16 @@ from ego.video import Array
 
 @dataclass(frozen=True, kw_only=True)
 class MotionMap(Tracker):
-    """Every track of `idt` painted as discs at its points, each on its own frame; a map as large as idt's picture.
+    """The tracks of `idt` painted as discs at their points, each on its own frame; a map as large as idt's picture.
 
-    A track counts that moves by itself in at least `moving_share` of its steps, by more than `idt.camera_pixels`:
-    one such step, which is enough for `idt`, is also what still points do when a hand passes over them. A point is
-    painted if the square about its disc holds enough such points: `support` times as many as idt's finest level
-    samples there. What moves is larger than a disc, a mistake of the flow is alone. With both 0 every track of
-    `idt` is painted, as published. `radius_pixels` is that of a picture 540 pixels high and grows with the height,
-    not with a track's scale. `paint` may be `start`: only where and when each track begins.
+    A track is painted on the frames on which it moves: those of any five steps of which at least `moving_share` move
+    by themselves, by more than `moving_pixels`, and which together take it `reach_pixels` away from where the camera
+    alone would. One large step, which is enough for `idt`, is also what a still point does when a hand passes over
+    it, and the noise of a flow trembles. Of these points one is painted if the square about its disc holds at least
+    two and `support` times as many as idt's finest level samples there: what moves is larger than a disc, a mistake
+    of the flow is alone. With all three 0 every track of `idt` is painted at all its points, as published.
+    All pixels are those of a picture 540 pixels high and grow with the height, not with a track's scale. `paint` may
+    be `start`: only where and when each track that moves begins.
     """
 
     lag_seconds: ClassVar[float | None] = 15.0
@@ -28,8 +30,10 @@ class MotionMap(Tracker):
 
     window: Window = Window()
     idt: IDT = IDT()
+    moving_pixels: float = 1.5
     moving_share: float = 0.6
-    support: float = 0.3
+    reach_pixels: float = 12.0
+    support: float = 0.15
     radius_pixels: float = 14.0
     paint: Literal["all", "start"] = "all"
 
@@ -45,11 +49,13 @@ class MotionMap(Tracker):
                 f"got window.fps = {self.window.fps:g} for motion_map, where {self.idt.length} frames last longer than "
                 "14 s; give it a higher rate"
             )
-        if min(self.radius_pixels, self.support) < 0 or not 0 <= self.moving_share <= 1:
+        if min(self.radius_pixels, self.moving_pixels, self.reach_pixels, self.support) < 0:
             raise BadRequest(
-                f"got radius_pixels = {self.radius_pixels:g}, support = {self.support:g} and moving_share = "
-                f"{self.moving_share:g} for motion_map, expected the first two from 0 and the last in 0 to 1"
+                f"got radius_pixels = {self.radius_pixels:g}, moving_pixels = {self.moving_pixels:g}, reach_pixels = "
+                f"{self.reach_pixels:g} and support = {self.support:g} for motion_map, expected each from 0"
             )
+        if not 0 <= self.moving_share <= 1:
+            raise BadRequest(f"got moving_share = {self.moving_share:g} for motion_map, expected 0 to 1")
 
     def needs(self) -> dict[str, IDT]:
         """The tracks; no picture."""

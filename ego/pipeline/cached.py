@@ -16,10 +16,13 @@ from ego.cache.store import FeatureStore
 from ego.errors import BadRequest, NotExtracted
 from ego.extractors._base import Extractor
 from ego.heads._base import Batch, Head, steps
-from ego.pipeline.clips import Indices, Problem, rows_of
+from ego.pipeline.averaging import Looked
+from ego.pipeline.clips import Indices, Problem
 from ego.pipeline.jobs import entry_key
+from ego.pipeline.looks import Looks, Seen, look
 from ego.pipeline.recipe import Recipe
-from ego.pipeline.targets import StepLabels, read_targets, step_times
+from ego.pipeline.targets import Leading, StepLabels, read_targets
+from ego.samplers import Sampling
 from ego.tasks._base import Task
 from ego.video import Array
 
@@ -68,34 +71,26 @@ def check_stored(
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """One feature of all clips: the pack that holds its rows, and which of them each clip sees.
+    """One feature of all clips: the pack that holds its rows, and which of them each look sees.
 
-    Clip i sees the pack's rows seen[starts[i]] to seen[starts[i] + counts[i] - 1].
+    With `views` each look is at one view of the rows, and `array` is what one view is.
     """
 
     array: Array
     name: str
     pack: Pack
-    seen: Indices
-    starts: Indices
-    counts: Indices
+    seen: Seen
+    views: int = 0
 
-    def rows(self, clips: Indices) -> tuple[Indices, NDArray[np.bool_]]:
-        """(B, N) numbers of the pack's rows that these clips see, 0 where there are fewer, and which are there."""
-        places = np.arange(max(1, int(self.counts[clips].max(initial=0))))
-        there = places < self.counts[clips][:, None]
-        if not len(self.seen):
-            return np.zeros(there.shape, np.int64), there
-        return self.seen[np.where(there, self.starts[clips][:, None] + places, 0)], there
-
-    def gather(self, clips: Indices) -> tuple[Tensor, Tensor]:
-        """(B, N, *shape) rows and (B, N) mask of these clips; N is the most that one of them sees."""
-        numbers, there = self.rows(clips)
-        if not len(self.seen):
-            rows = np.zeros((*there.shape, *self.array.shape), self.array.dtype)
+    def gather(self, rows: Indices, there: NDArray[np.bool_], view: Indices | None = None) -> tuple[Tensor, Tensor]:
+        """(B, N, *shape) of these rows (B, N) of the pack, and their mask; of these views (B,) where it has several."""
+        if not len(self.pack):
+            found = np.zeros((*there.shape, *self.array.shape), self.array.dtype)
+        elif self.views and view is not None:
+            found = self.pack[self.name][rows, view[:, None]]
         else:
-            rows = self.pack.gather(self.name, numbers)
-        tensor = torch.from_numpy(rows)
+            found = self.pack.gather(self.name, rows)
+        tensor = torch.from_numpy(found)
         return tensor if self.array.scale == 1 else tensor.float() * self.array.scale, torch.from_numpy(there)
 
 
@@ -106,6 +101,8 @@ class CachedClips:
     columns: Mapping[str, Column]
     problem: Problem
     chosen: Indices
+    sampling: Sampling
+    looks: Looks
     targets: Mapping[str, StepLabels] = field(default_factory=dict)
     lead: Column | None = None
 
@@ -122,13 +119,36 @@ class CachedClips:
         return replace(self, chosen=chosen)
 
     def batch(self, indices: NDArray[np.int64], draw: np.random.Generator | None = None) -> Batch:
-        """These clips as one batch on the CPU."""
+        """These clips as one batch on the CPU: as drawn for training, or without `draw` the first look at each."""
         picked = self.chosen[indices]
-        found = {name: column.gather(picked) for name, column in self.columns.items()}
+        if draw is None:
+            return self._batch(picked, self.looks.first[picked], np.zeros(len(picked), np.int64))
+        view = draw.integers(self.looks.views, size=len(picked))
+        if self.sampling.draw == "same":
+            return self._batch(picked, self.looks.any_of(picked, draw.random(len(picked))), view)
+        return self._batch(picked, None, view, draw.random((len(picked), self.sampling.rows + 1)))
+
+    def looked(self) -> Looked:
+        """Every look at every clip, as they are tested."""
+        look, view, place, weight = self.looks.of(self.chosen)
+        return Looked(LookedClips(self, self.chosen[place], look, view), place, weight)
+
+    def _batch(
+        self, picked: Indices, look: Indices | None, view: Indices, dice: NDArray[np.float64] | None = None
+    ) -> Batch:
+        def rows(column: Column) -> tuple[Indices, NDArray[np.bool_]]:
+            if look is not None:
+                return column.seen.looks.padded(look)
+            assert dice is not None
+            return column.seen.drawn(self.sampling, picked, dice)
+
+        found = {name: column.gather(*rows(column), view) for name, column in self.columns.items()}
         labels = {name: torch.from_numpy(labels[picked]) for name, labels in self.problem.labels.items()}
         labelled = {name: torch.from_numpy(known[picked]) for name, known in self.problem.labelled.items()}
-        for name, target in self.targets.items():
-            labels[name], labelled[name] = self._steps(target, picked)
+        if self.lead is not None:
+            numbers, there = rows(self.lead)
+            for name, target in self.targets.items():
+                labels[name], labelled[name] = target.gather(numbers, there, view if self.lead.views else None)
         return Batch(
             {name: rows for name, (rows, _) in found.items()},
             {name: mask for name, (_, mask) in found.items()},
@@ -136,49 +156,66 @@ class CachedClips:
             labelled,
         )
 
-    def _steps(self, target: StepLabels, picked: Indices) -> tuple[Tensor, Tensor]:
-        """(B, N * T, ...) labels and mask of these clips."""
-        assert self.lead is not None
-        rows, there = self.lead.rows(picked)
-        mask = target.mask[rows] & there.reshape(*there.shape, *(1,) * (target.mask.ndim - 1))
-        return torch.from_numpy(target.labels[rows]).flatten(1, 2), torch.from_numpy(mask).flatten(1, 2)
+
+@dataclass(frozen=True, eq=False)
+class LookedClips:
+    """Looks by index: the clip, the look and the view of each."""
+
+    cached: CachedClips
+    clip: Indices
+    look: Indices
+    view: Indices
+
+    def __len__(self) -> int:
+        return len(self.look)
+
+    def batch(self, indices: NDArray[np.int64], draw: np.random.Generator | None = None) -> Batch:
+        """These looks as one batch on the CPU."""
+        return self.cached._batch(self.clip[indices], self.look[indices], self.view[indices])
 
 
-def read_columns(
-    problem: Problem,
-    wanted: Entries,
-    features: Sequence[str],
-    store: FeatureStore,
-    rows: int,
-) -> dict[str, Column]:
-    """A column for each feature named (none named: every array of every extractor), read once and checked.
-
-    `rows` is how many rows of each part a clip sees, 0 for all.
-    """
-    columns: dict[str, Column] = {}
+def read_clips(
+    problem: Problem, wanted: Entries, features: Sequence[str], store: FeatureStore, sampling: Sampling
+) -> CachedClips:
+    """All clips with each feature named (none named: every array of every extractor), read once and checked."""
+    read = {}
     for own, entries in wanted.items():
         held = store.marker(next(iter(entries.values()))).arrays
         arrays = [array for array in held if not features or feature_name(own, array) in features]
-        if not arrays:
-            continue
-        packed = pack(store, list(entries.values()), arrays)
-        chosen = _chosen(problem, packed, {digest: place for place, digest in enumerate(entries)}, rows)
-        columns |= {feature_name(own, array): Column(packed.arrays[array], array, packed, *chosen) for array in arrays}
+        if arrays:
+            read[own] = pack(store, list(entries.values()), arrays)
+    packs = {own: (read[own], {digest: place for place, digest in enumerate(wanted[own])}) for own in read}
+    looks, seen = look(problem.clips, packs, sampling, _leading(features, read)) if read else (_no_looks(problem), {})
+    columns = {
+        feature_name(own, array): _column(packed.arrays[array], array, packed, seen[own], sampling)
+        for own, packed in read.items()
+        for array in packed.arrays
+    }
     for name in features:
         if name.partition(".")[0] in wanted and name not in columns:
             choices = ", ".join(columns) or "other arrays"
             raise BadRequest(f"head.features asks for {name!r}, what is stored is: {choices}")
-    return columns
+    views = {column.views for column in columns.values()} - {0}
+    if len(views) > 1:
+        raise BadRequest(f"got features of {sorted(views)} views, expected one number to draw them together")
+    looks = replace(looks, views=views.pop() if views else 1)
+    return CachedClips(columns, problem, np.arange(len(problem.clips)), sampling, looks)
 
 
-def _chosen(problem: Problem, packed: Pack, places: Mapping[str, int], rows: int) -> tuple[Indices, Indices, Indices]:
-    """(seen, starts, counts) of a `Column`: the rows of each clip, one clip after the other."""
-    found = []
-    for clip in problem.clips:
-        span = packed.rows(places[clip.video.digest])
-        found.append(span.start + rows_of(packed.time[span], clip.parts, rows))
-    counts = np.array([len(one) for one in found], np.int64)
-    return np.concatenate(found), np.cumsum(counts) - counts, counts
+def _leading(features: Sequence[str], read: Mapping[str, Pack]) -> str:
+    """The extractor whose rows are the looks: that of the first feature the head names."""
+    named = [name.partition(".")[0] for name in features]
+    return next((own for own in named if own in read), next(iter(read)))
+
+
+def _no_looks(problem: Problem) -> Looks:
+    """One look at each clip."""
+    return Looks(np.arange(len(problem.clips) + 1), np.ones(len(problem.clips)))
+
+
+def _column(array: Array, name: str, packed: Pack, seen: Seen, sampling: Sampling) -> Column:
+    views = len(array.views) if sampling.views == "draw" else 0
+    return Column(replace(array, shape=array.shape[1:], views=()) if views else array, name, packed, seen, views)
 
 
 def with_targets(
@@ -199,22 +236,19 @@ def with_targets(
     column = next((one for name, one in clips.columns.items() if name.partition(".")[0] == own), None)
     if column is None:
         raise BadRequest(f"tasks on the steps of {lead!r} need it from the store; name a stored feature first")
+    if column.array.views:
+        raise BadRequest(f"tasks on the steps of {lead!r} need one view of it at a time: set sampling.views = 'draw'")
     entries, seen = wanted[own], shapes[lead]
-    times, shown = {}, {}
+    leading = {}
     for place, (digest, key) in enumerate(entries.items()):
-        times[digest] = step_times(column.pack.time[column.pack.rows(place)], steps(seen), recipe.extractors[own])
         stored = store.marker(key).arrays.get(column.name, column.array)
-        shown[digest] = replace(seen, box=stored.box, views=stored.views)
-    targets = {
-        name: read_targets(
-            task,
-            store,
-            {source: keys(learnt, extractor) for source, extractor in target_sources(task, recipe).items()},
-            times,
-            shown,
-        )
-        for name, task in dense.items()
-    }
+        shown = replace(seen, box=stored.box, views=stored.views)
+        time = column.pack.time[column.pack.rows(place)]
+        leading[digest] = Leading.of(time, steps(seen), recipe.extractors[own], shown)
+    targets = {}
+    for name, task in dense.items():
+        labels = {source: keys(learnt, one) for source, one in target_sources(task, recipe).items()}
+        targets[name] = read_targets(task, store, labels, leading)
     return replace(clips, targets=targets, lead=column)
 
 

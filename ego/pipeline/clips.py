@@ -56,6 +56,14 @@ class Problem:
         """Those tasks by name."""
         return {name: self.tasks[name] for name in self.trained}
 
+    def fitted(self, fold: str) -> dict[str, Task]:
+        """All tasks by name, those of clips knowing the labels that a fold trains on."""
+        train = self.folds[fold]["train"]
+        return {
+            name: task.fitted(self.labels[name][train][self.labelled[name][train]]) if name in self.labels else task
+            for name, task in self.tasks.items()
+        }
+
     def only(self, folds: Sequence[str]) -> "Problem":
         """The same problem with these folds alone; none named: all; an unknown one is a BadRequest."""
         names = [pick("fold", name, list(self.folds)) for name in folds] or list(self.folds)
@@ -101,7 +109,8 @@ def problem(
     }
     for name, splits in folds.items():
         _check_apart(name, splits, clips, annotations.within_videos)
-    tasks = {name: task.over(annotations.classes) for name, task in recipe.tasks.items()}
+    spaces = {name: task.over(annotations.classes) for name, task in recipe.tasks.items()}
+    tasks = {name: task.among(_parts(name, task, spaces)) for name, task in spaces.items()}
     numbers = {name: _encode(task, annotations.clips) for name, task in tasks.items() if not task.reads}
     return Problem(
         clips,
@@ -112,6 +121,15 @@ def problem(
         folds,
         _readings(recipe, root, videos),
     )
+
+
+def _parts(name: str, task: Task, tasks: Mapping[str, Task]) -> dict[str, Task]:
+    """The tasks that a task is of; one that the recipe lacks, or that is itself of others, is a BadRequest."""
+    for part in task.of:
+        if part not in tasks or tasks[part].of:
+            choices = ", ".join(own for own, one in tasks.items() if not one.of) or "no other"
+            raise BadRequest(f"the task {name!r} is of {part!r}, the recipe learns: {choices}")
+    return {part: tasks[part] for part in task.of}
 
 
 def _readings(recipe: Recipe, root: Path, videos: Mapping[str, Video]) -> dict[str, dict[str, Reading]]:

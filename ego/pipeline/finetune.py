@@ -26,6 +26,7 @@ from ego.pipeline.live import Joined, LiveClips, decode
 from ego.pipeline.parity import Parity, check_parity
 from ego.pipeline.recipe import Recipe
 from ego.pipeline.windows import Shown
+from ego.samplers import Sampling
 from ego.video import Array, Picture
 
 
@@ -42,6 +43,8 @@ def finetune(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterat
         raise BadRequest("finetune trains whole networks; leave head.tails out and name the end points in taps")
     if not recipe.sampling.rows:
         raise BadRequest("finetune decodes a few windows a clip: set how many with --set sampling.rows=2")
+    if recipe.sampling != Sampling(rows=recipe.sampling.rows):
+        raise BadRequest("finetune decodes evenly spaced windows; [sampling] may hold rows and nothing else")
     live, built = _live(cached.sources(head, recipe), at.files)
     plan, entries = planned("finetune", recipe, at, folds, live)
     if (metrics := runs.read(plan.path(at.out))) is not None:

@@ -16,7 +16,9 @@ from ego.heads._base import Head
 from ego.heads._train import Clips, Predicted, Step, Stream, begin, predict, train
 from ego.media.decode import Decoder
 from ego.pipeline import cached, runs, tails
+from ego.pipeline.averaging import Looked, averaged
 from ego.pipeline.clips import Problem, problem
+from ego.pipeline.looks import check_causal
 from ego.pipeline.recipe import Recipe
 from ego.video import Array
 
@@ -84,6 +86,8 @@ def planned(
     head = head_of(recipe)
     learnt = problem(recipe, at.root, at.decoder, at.store, at.rehash, at.skip_missing).only(folds)
     extractors = cached.sources(head, recipe)
+    for own, extractor in extractors.items():
+        check_causal(own, extractor, recipe.sampling)
     entries = {own: cached.keys(learnt, extractor) for own, extractor in extractors.items() if own not in live}
     targets = {own: one for task in learnt.tasks.values() for own, one in cached.target_sources(task, recipe).items()}
     labels = {own: cached.keys(learnt, one) for own, one in targets.items()}
@@ -101,8 +105,7 @@ def stored_clips(
 ) -> cached.CachedClips:
     """All clips of the plan with the features that come from the store; those that tails give do not."""
     features = tails.stored_features(plan.head, above or {})
-    columns = cached.read_columns(plan.problem, entries, features, at.store, plan.sampling.rows)
-    return cached.CachedClips(columns, plan.problem, np.arange(len(plan.problem.clips)))
+    return cached.read_clips(plan.problem, entries, features, at.store, plan.sampling)
 
 
 def finish(plan: runs.Plan, results: Sequence[runs.FoldResult], recipe: Recipe, at: Workplace) -> Finished:
@@ -141,7 +144,8 @@ def _fold(
     at: Workplace,
 ) -> Generator[Trained, None, runs.FoldResult]:
     """Trains one fold in closed form or by the loop, and returns its result."""
-    tasks = plan.problem.trained_tasks
+    tasks = plan.problem.fitted(name)
+    tasks = {one: tasks[one] for one in plan.problem.trained}
     chosen = clips.only(plan.problem.folds[name]["train"])
     module = plan.head.solve(chosen.batch(np.arange(len(chosen))), shapes, tasks) if plan.head.solves else None
     if module is not None:
@@ -155,15 +159,18 @@ def _fold(
 class Narrowed(Clips, Protocol):
     """Clips of a problem that can be narrowed to some of them."""
 
-    def only(self, chosen: NDArray[np.int64]) -> Clips:
+    def only(self, chosen: NDArray[np.int64]) -> "Narrowed":
         """The same clips narrowed to these."""
+
+    def looked(self) -> Looked:
+        """Every look at every clip, as they are tested."""
 
 
 def run_loop(
     fold: str, plan: runs.Plan, module: nn.Module, clips: Clips, device: str
 ) -> Generator[Trained, None, list[dict[str, Any]]]:
     """Trains a module on one stream of clips, yields every step and returns the log."""
-    tasks = plan.problem.tasks
+    tasks = plan.problem.fitted(fold)
     steps = []
     for step in train(module, plan.head, tasks, [Stream(clips, plan.problem.trained)], plan.training, device):
         steps.append(step)
@@ -177,17 +184,19 @@ def result(
 ) -> runs.FoldResult:
     """What a trained module says of every split of its fold."""
     splits = plan.problem.folds[name]
-    found = {split: predict(module, clips.only(some), plan.problem.trained, device) for split, some in splits.items()}
-    return runs.FoldResult(
-        name, module, log, {split: _combined(plan, some, splits[split]) for split, some in found.items()}
-    )
+    found = {split: said(plan, module, clips.only(some), some, device) for split, some in splits.items()}
+    return runs.FoldResult(name, module, log, found)
 
 
-def _combined(plan: runs.Plan, found: Mapping[str, Predicted], clips: NDArray[np.int64]) -> dict[str, Predicted]:
-    """The predictions of all tasks: those trained, and those that follow from them."""
-    problem, both = plan.problem, dict(found)
+def said(
+    plan: runs.Plan, module: nn.Module, clips: Narrowed, chosen: NDArray[np.int64], device: str
+) -> dict[str, Predicted]:
+    """The predictions of all tasks on the chosen clips: those trained, and those that follow from them."""
+    problem, looked = plan.problem, clips.looked()
+    found = predict(module, looked.clips, problem.trained, device)
+    both = {name: averaged(one, looked, problem.tasks[name], plan.sampling.average) for name, one in found.items()}
     for name, task in problem.tasks.items():
         if task.of:
-            scores = task.combine({one: found[one].predictions for one in task.of})
-            both[name] = Predicted(scores, problem.labels[name][clips], problem.labelled[name][clips])
+            scores = task.combine({one: both[one].predictions for one in task.of})
+            both[name] = Predicted(scores, problem.labels[name][chosen], problem.labelled[name][chosen])
     return both

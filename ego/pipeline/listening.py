@@ -1,7 +1,7 @@
 """The sound of the video that is being shown, for whoever hears it."""
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 from ego.media.sound import Samples, SoundDecoder, SoundReader
 from ego.pipeline.needs import samples_of
@@ -22,7 +22,8 @@ class Listener:
             decoder = self._decoders.setdefault(sound.rate, SoundDecoder())
             self._readers[sound.rate] = decoder.open(video, sound.rate)
         reader = self._readers[sound.rate]
-        return reader.take(row.start, samples_of(window, sound), stop_seconds=row.stop, edge=window.edge)
+        edge: Literal["repeat", "drop"] = "drop" if window.edge == "drop" else "repeat"
+        return reader.take(row.start, samples_of(window, sound), stop_seconds=row.stop, edge=edge)
 
     def finish(self) -> dict[str, Any]:
         """How the track was decoded, by rate; ready for the next video. BadVideo where too much is damaged."""

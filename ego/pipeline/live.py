@@ -13,6 +13,7 @@ from ego.errors import BadRequest
 from ego.extractors._base import Network
 from ego.heads._base import Batch, Tensors, slot
 from ego.media.decode import Decoded, Decoder
+from ego.pipeline.averaging import Looked
 from ego.pipeline.cached import CachedClips, feature_name
 from ego.pipeline.clips import Indices, Problem, moments
 from ego.pipeline.windows import Shown, nearest_windows
@@ -44,6 +45,10 @@ class LiveClips:
     def only(self, chosen: Indices) -> "LiveClips":
         """The same clips narrowed to these."""
         return LiveClips(self.cached.only(chosen), self.shown, self.arrays)
+
+    def looked(self) -> Looked:
+        """One look at each clip."""
+        return Looked.once(self)
 
     def batch(self, indices: NDArray[np.int64], draw: np.random.Generator | None = None) -> Batch:
         """A batch whose live features are (B, N, T, H, W, 3) uint8 by need."""

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 Kind = Literal["vector", "map", "points", "boxes", "flow", "mask", "tokens"]
 How = Literal["nearest", "first", "mean"]
 """`nearest`: the valid row nearest to the step's centre; `first`: the one on display when it begins; `mean`: of the
-valid rows whose centres lie in it. A step of which no row is valid is masked."""
+valid rows whose centres lie in it, or the nearest where rows are longer than steps. A step of which no row is valid is
+masked."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +83,14 @@ class Task(Spec, ABC):
     def over(self, classes: Mapping[str, Sequence[str]]) -> Self:
         """This task with its label space filled in from a data set's class names by label."""
 
+    def among(self, tasks: "Mapping[str, Task]") -> Self:
+        """This task with what it takes from those it is `of`, all of them in `tasks`, by the recipe's names."""
+        return self
+
+    def fitted(self, labels: NDArray[Any]) -> Self:
+        """This task knowing the labels trained on, (n, ...) as encoded: how often each class is among them."""
+        return self
+
     def encode(self, labels: Mapping[str, Any]) -> NDArray[Any] | None:
         """The labels of one clip as the numbers that `loss` takes; None where the clip has none of this task."""
         return None
@@ -103,6 +112,10 @@ class Task(Spec, ABC):
         """The predictions (n, *shape) that follow from those of the tasks it is `of`."""
         raise NotImplementedError
 
+    def mix(self, looks: NDArray[Any], weights: NDArray[np.float64]) -> NDArray[Any]:
+        """The prediction of a clip from those of several looks at it (looks, *shape): their weighted mean."""
+        return np.asarray(np.average(looks, axis=0, weights=weights))
+
     @abstractmethod
     def loss(self, prediction: "Tensor", label: "Tensor", mask: "Tensor") -> "Tensor":
         """The mean loss, a scalar, over what `mask` counts; 0 where that is nothing.
@@ -112,7 +125,11 @@ class Task(Spec, ABC):
 
     @abstractmethod
     def metrics(self, judged: Judged) -> dict[str, float]:
-        """Figures by name, over what the mask counts; the first one leads."""
+        """Figures by name, over what the mask counts; the first one leads, and is better the higher it is."""
+
+    def tables(self, judged: Judged) -> dict[str, NDArray[Any]]:
+        """Figures that are no single number, by name: such as the confusion matrix, whose rows are the labels."""
+        return {}
 
     def unlearnable(self, trained: NDArray[Any], tested: NDArray[Any]) -> str | None:
         """Why the tested labels cannot be learnt from those trained on; None where they can."""

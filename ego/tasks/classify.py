@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ego.errors import BadRequest
+from ego.spec import late
 from ego.tasks import _metrics as figures
 from ego.tasks._base import Judged, Task
 
@@ -19,14 +20,27 @@ if TYPE_CHECKING:
 class Classify(Task):
     """Which of `classes` the clip's `label` is; without `classes`, those of the data set in its order.
 
-    The metrics are accuracy, mean class accuracy and accuracy among the `top` highest scores. Tested
-    clips of a class without a training clip are refused, or with `unseen = "count"` count as errors.
+    `class_weights` weigh the clips of each class in the loss: given in the order of `classes`, or `balanced` by how
+    rare a class is among the labels trained on. `smoothing` moves that share of each label to all classes alike,
+    `focal` is the exponent of focal loss (Lin et al. 2017), 0 for none.
+
+    The metrics are accuracy, mean class accuracy and accuracy among the `top` highest scores. With `absent` zero the
+    mean is over all classes and those without a tested clip count 0. `many` adds precision and recall averaged over
+    the classes of more than so many training clips; `rounded` rounds what is averaged as published code does (see
+    `ego.tasks._metrics.per_class`). Tested clips of a class without a training clip are refused, or with
+    `unseen = "count"` count as errors.
     """
 
     label: str = ""
     classes: tuple[str, ...] = ()
     top: tuple[int, ...] = (5,)
     unseen: Literal["refuse", "count"] = "refuse"
+    class_weights: Literal["none", "balanced"] | tuple[float, ...] = late("none")
+    smoothing: float = late(0.0)
+    focal: float = late(0.0)
+    absent: Literal["skip", "zero"] = late("skip")
+    many: int = late(0)
+    rounded: bool = late(False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -36,6 +50,27 @@ class Classify(Task):
             raise BadRequest(f"got a class of {self.label!r} twice in classify.classes")
         if any(top < 1 for top in self.top):
             raise BadRequest(f"got classify.top = {list(self.top)}, expected numbers of at least 1")
+        if not 0 <= self.smoothing < 1 or self.focal < 0 or self.many < 0:
+            raise BadRequest(
+                f"got classify.smoothing = {self.smoothing:g}, focal = {self.focal:g} and many = {self.many}, expected "
+                "a share below 1 and numbers of at least 0"
+            )
+        if self.smoothing and self.focal:
+            raise BadRequest("got classify.smoothing and classify.focal, expected one of them; set the other to 0")
+        self._check_weights()
+
+    def _check_weights(self) -> None:
+        if isinstance(self.class_weights, str):
+            return
+        if min(self.class_weights, default=0.0) < 0 or not any(self.class_weights):
+            raise BadRequest(
+                f"got classify.class_weights = {list(self.class_weights)}, expected numbers of at least 0, one above it"
+            )
+        if self.classes and len(self.class_weights) != len(self.classes):
+            raise BadRequest(
+                f"got {len(self.class_weights)} classify.class_weights for the {len(self.classes)} classes of "
+                f"{self.label!r}, expected one each"
+            )
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -47,6 +82,15 @@ class Classify(Task):
         if self.label not in classes:
             raise BadRequest(f"got the label {self.label!r}, the data set has: {', '.join(classes) or 'none'}")
         return self if self.classes else replace(self, classes=tuple(classes[self.label]))
+
+    def fitted(self, labels: NDArray[Any]) -> Self:
+        """With `balanced` weights as numbers: clips / (classes trained on * clips of the class), 0 for none."""
+        if self.class_weights != "balanced":
+            return self
+        counts = np.bincount(labels, minlength=len(self.classes))
+        seen = counts > 0
+        weights = np.where(seen, len(labels) / (max(int(seen.sum()), 1) * np.maximum(counts, 1)), 0.0)
+        return replace(self, class_weights=tuple(float(one) for one in weights) if seen.any() else "none")
 
     def encode(self, labels: Mapping[str, Any]) -> NDArray[Any] | None:
         """The index of the clip's class; a class outside the label space is a BadRequest."""
@@ -64,22 +108,52 @@ class Classify(Task):
         return np.asarray(0, np.int64)
 
     def loss(self, prediction: "Tensor", label: "Tensor", mask: "Tensor") -> "Tensor":
-        """Cross-entropy, averaged over the labelled clips."""
+        """Cross-entropy, averaged over the labelled clips by the weights of their classes."""
+        import torch
         from torch.nn import functional
 
-        each = functional.cross_entropy(prediction.float(), label, reduction="none")
-        return (each * mask).sum() / mask.sum().clamp(min=1)
+        if self.class_weights == "balanced":
+            raise BadRequest("balanced class weights are not known before the labels trained on; call fitted first")
+        scores = prediction.float()
+        weights = None if isinstance(self.class_weights, str) else scores.new_tensor(self.class_weights)
+        each = functional.cross_entropy(scores, label, weight=weights, reduction="none", label_smoothing=self.smoothing)
+        if self.focal:
+            chance = torch.softmax(scores, dim=1).gather(1, label[:, None])[:, 0]
+            each = each * (1 - chance).clamp(min=0) ** self.focal
+        if weights is None:
+            return (each * mask).sum() / mask.sum().clamp(min=1)
+        total = (weights[label] * mask).sum()
+        return (each * mask).sum() / torch.where(total > 0, total, torch.ones_like(total))
+
+    def mix(self, looks: NDArray[Any], weights: NDArray[np.float64]) -> NDArray[Any]:
+        """The logarithm of the weighted mean of the looks' probabilities."""
+        from scipy.special import softmax
+
+        each = softmax(looks.astype(np.float64), axis=1)
+        return np.asarray(np.log(np.maximum(np.average(each, axis=0, weights=weights), 1e-30)))
 
     def metrics(self, judged: Judged) -> dict[str, float]:
-        """Accuracy first, then mean class accuracy and each top-k, all in [0, 1]."""
+        """Accuracy first, then mean class accuracy, each top-k and the many-shot figures, all in [0, 1]."""
         predictions, labels = judged.predictions[judged.mask], judged.labels[judged.mask]
         if not len(labels):
             return {}
         found = {
             "accuracy": figures.accuracy(predictions, labels),
-            "mean_class_accuracy": figures.mean_class_accuracy(predictions, labels),
+            "mean_class_accuracy": figures.mean_class_accuracy(
+                predictions, labels, self.absent == "zero", self.rounded
+            ),
         }
-        return found | {f"top{top}_accuracy": figures.top_accuracy(predictions, labels, top) for top in self.top}
+        found |= {f"top{top}_accuracy": figures.top_accuracy(predictions, labels, top) for top in self.top}
+        if not self.many or judged.trained is None:
+            return found
+        classes = figures.many_shot(judged.trained, self.many)
+        found["many_shot_classes"] = len(classes)
+        return found | figures.many_shot_figures(labels, predictions.argmax(axis=1), classes, self.rounded)
+
+    def tables(self, judged: Judged) -> dict[str, NDArray[Any]]:
+        """`confusion`: clips of each class (row) by the class found (column)."""
+        found = judged.predictions[judged.mask].argmax(axis=1)
+        return {"confusion": figures.confusion(found, judged.labels[judged.mask], len(self.classes))}
 
     def unlearnable(self, trained: NDArray[Any], tested: NDArray[Any]) -> str | None:
         """The classes that are tested and have no training clip, unless they count."""

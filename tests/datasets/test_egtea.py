@@ -6,6 +6,7 @@ import pytest
 
 from ego.datasets.egtea import clip_name
 from ego.errors import BadRequest
+from ego.samplers import frame_by_frame
 from ego.spec import make
 
 FIRST = "OP01-R01-PastaSalad-1000-2000-F000024-F000047"
@@ -129,7 +130,10 @@ def test_the_official_splits(shared_data):
     named = [clip_name(clip.video, "") for clip in found.clips]
     assert (len(found.clips), len({one.session for one in named})) == (10321, 86)
     tested = found.folds["split1"]["test"]
-    assert sum(named[i].last + 1 - named[i].first for i in tested) == 206_649
+    frames = [named[i].last + 1 - named[i].first for i in tested]
+    assert sum(frames) == 206_649
+    blocks = [counted for count in frames for _, counted in frame_by_frame(count)]  # MFNet's gaze protocol
+    assert sum(map(len, blocks)) == 206_649
     tests = [set(fold["test"]) for fold in found.folds.values()]
     assert len(set.union(*tests)) == 6065 == sum(map(len, tests))
     assert len({(clip.labels["action"], clip.labels["verb"], clip.labels["noun"]) for clip in found.clips}) == 106

@@ -33,7 +33,7 @@ def straight(steps: Any) -> Any:
 
 def kept(steps: Any, own: float = 5.0, **fields: Any) -> bool:
     spec = IDT(length=len(steps), **fields)
-    return bool(survives(straight(steps), np.full((1, len(steps)), own, np.float32), spec)[0])
+    return bool(survives(straight(steps), np.full((1, len(steps), 1), own, np.float32) * (1, 0), spec)[0])
 
 
 @pytest.mark.parametrize(("length", "slow", "fast"), [(10, 0.5477, 15.81), (15, 0.3757, 10.85)])
@@ -49,7 +49,7 @@ def test_one_direction_that_spreads_is_enough_to_be_kept_and_to_be_random() -> N
     spec = IDT()
     path = straight([1.0] * 10)
     path[0, :, 1] = 30 * np.arange(11)
-    own = np.full((1, 10), 5, np.float32)
+    own = np.full((1, 10, 2), 5, np.float32)
     assert not survives(path, own, spec)[0]
     path[0, :, 1] = 0
     assert survives(path, own, spec)[0]
@@ -65,8 +65,8 @@ def test_a_jump_is_both_long_and_most_of_the_path() -> None:
 def test_the_camera_threshold_is_exceeded_not_met() -> None:
     assert not kept([2.0] * 10, own=1.0)
     assert kept([2.0] * 10, own=1.01)
-    own = np.zeros((1, 10), np.float32)
-    own[0, 4] = 1.01  # one step is enough
+    own = np.zeros((1, 10, 2), np.float32)
+    own[0, 4, 1] = -1.01  # one step is enough
     assert survives(straight([2.0] * 10), own, IDT())[0]
 
 
@@ -105,7 +105,7 @@ def test_points_end_with_their_length_and_their_own_motion() -> None:
     ended = tracks.end(3)
     assert len(ended.points) == 12 * 8
     assert np.diff(ended.points, axis=1).reshape(-1, 2).tolist() == [[0.5, 0.25]] * (12 * 8 * 3)
-    assert ended.own[0].tolist() == [0, 1, 2]
+    assert np.hypot(*ended.own[0].T).tolist() == [0, 1, 2]
     assert len(tracks.positions[0]) == 0
 
 

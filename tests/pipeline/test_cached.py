@@ -6,8 +6,9 @@ import pytest
 from ego.cache.key import FeatureKey
 from ego.cache.store import FeatureStore
 from ego.errors import BadRequest
-from ego.pipeline.cached import CachedClips, feature_name, read_columns
+from ego.pipeline.cached import feature_name, read_clips
 from ego.pipeline.clips import Problem
+from ego.samplers import Sampling
 from ego.tasks.classify import Classify
 from ego.video import Array, Clip, Video
 
@@ -49,7 +50,7 @@ def write(store, name, rows, arrays, absent=()):
 def test_rows_masks_and_labels_by_hand(problem, tmp_path):
     store = FeatureStore(tmp_path / "store", create=True)
     keys = write(store, "rgb", 8, {"feature": Array((2,))})
-    clips = CachedClips(read_columns(problem, {"rgb": keys}, (), store, 0), problem, np.array([3, 0, 1, 2]))
+    clips = read_clips(problem, {"rgb": keys}, (), store, Sampling()).only(np.array([3, 0, 1, 2]))
     assert len(clips) == 4
     batch = clips.batch(np.array([1, 2, 3]))
     assert batch.features["rgb"].shape == (3, 4, 2)
@@ -66,22 +67,22 @@ def test_an_absent_entry_is_masked_and_several_arrays_have_names(problem, tmp_pa
     store = FeatureStore(tmp_path / "store", create=True)
     sound = write(store, "sound", 4, {"feature": Array((3,))}, absent=DIGESTS[:1])
     hands = write(store, "hands", 8, {"boxes": Array((4,), "int16", scale=0.5), "score": Array((1,))})
-    columns = read_columns(problem, {"sound": sound, "hands": hands}, (), store, 0)
-    assert set(columns) == {"sound", "hands.boxes", "hands.score"}
-    batch = CachedClips(columns, problem, np.arange(4)).batch(np.array([0, 1, 2]))
+    clips = read_clips(problem, {"sound": sound, "hands": hands}, (), store, Sampling())
+    assert set(clips.columns) == {"sound", "hands.boxes", "hands.score"}
+    batch = clips.batch(np.array([0, 1, 2]))
     assert batch.masks["sound"].sum(dim=1).tolist() == [0, 2, 0]
     assert batch.masks["hands.boxes"].sum(dim=1).tolist() == [2, 4, 1]
     assert batch.features["hands.boxes"][1, :, 0].tolist() == [51, 51.5, 52, 52.5]  # stored * scale
-    only = read_columns(problem, {"hands": hands}, ("hands.score",), store, 0)
-    assert set(only) == {"hands.score"}
+    only = read_clips(problem, {"hands": hands}, ("hands.score",), store, Sampling())
+    assert set(only.columns) == {"hands.score"}
     with pytest.raises(BadRequest, match=r"asks for 'hands\.nails', what is stored is: hands\.score"):
-        read_columns(problem, {"hands": hands}, ("hands.score", "hands.nails"), store, 0)
+        read_clips(problem, {"hands": hands}, ("hands.score", "hands.nails"), store, Sampling())
 
 
 def test_entries_that_are_all_absent_are_masked(problem, tmp_path):
     store = FeatureStore(tmp_path / "store", create=True)
     keys = write(store, "sound", 4, {"feature": Array((3,))}, absent=DIGESTS)
-    batch = CachedClips(read_columns(problem, {"sound": keys}, (), store, 2), problem, np.arange(4)).batch(np.arange(4))
+    batch = read_clips(problem, {"sound": keys}, (), store, Sampling(rows=2)).batch(np.arange(4))
     assert batch.features["sound"].shape == (4, 1, 3)
     assert not batch.masks["sound"].any()
 

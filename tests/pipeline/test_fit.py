@@ -248,3 +248,29 @@ def test_real_clips_end_to_end(shared_data, tmp_path):
     assert found["clips"] == 72
     assert found["accuracy"] > 30 / 72
     assert np.isclose(sum(fold["validation"]["verb"]["clips"] for fold in done.metrics["folds"].values()), 72)
+
+
+def test_an_action_is_the_product_of_what_two_tasks_learn(colours, tmp_path):
+    data, toml = tmp_path / "data", tmp_path / "action.toml"
+    shutil.copytree(colours.data, data)
+    lines = (data / "table.csv").read_text().splitlines()
+    kinds = {"r": "warm", "g": "cold", "b": "cold"}
+    table = [f"{lines[0]},noun", *(f"{line},{kinds[line[-1]]}" for line in lines[1:])]
+    (data / "table.csv").write_text("\n".join(table) + "\n")
+    tasks = '[tasks.noun]\nname = "classify"\nlabel = "noun"\nclass_weights = "balanced"\n[tasks.action]\ntop = [2]\n'
+    toml.write_text(colours.recipe.read_text().replace("[head]", tasks + "[head]"))
+    done = run(colours, tmp_path / "runs", data=data, toml=toml)[-1]
+    found = done.metrics["pooled"]["validation"]
+    assert found["action"] == {"accuracy": 1.0, "top2_accuracy": 1.0, "clips": 18}
+    assert found["noun"]["accuracy"] == 1
+    with pytest.raises(BadRequest, match="the task 'action' is of 'thing', the recipe learns: verb, noun"):
+        run(colours, tmp_path, "action.noun=thing", data=data, toml=toml)
+    with pytest.raises(BadRequest, match="expected one of the 1 in"):
+        run(colours, tmp_path, "action.space=given", 'action.actions=[["r","warm"]]', data=data, toml=toml)
+
+
+def test_what_a_task_reads_must_be_extracted(colours, tmp_path):
+    toml = tmp_path / "gaze.toml"
+    toml.write_text(colours.recipe.read_text().replace("[head]", '[tasks.look]\nname = "point"\n[head]'))
+    with pytest.raises(BadRequest, match=r"a task reads 'gaze.point', the recipe extracts: colour"):
+        run(colours, tmp_path, toml=toml)

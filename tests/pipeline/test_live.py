@@ -8,10 +8,11 @@ from ego.errors import BadRequest
 from ego.heads._train import begin
 from ego.heads._training import Training
 from ego.heads.linear import Linear
-from ego.pipeline.cached import CachedClips
+from ego.pipeline.cached import read_clips
 from ego.pipeline.clips import Problem
 from ego.pipeline.live import Joined, LiveClips
 from ego.pipeline.windows import Shown
+from ego.samplers import Sampling
 from ego.sampling import Row
 from ego.tasks.classify import Classify
 from ego.video import Array, Clip, Video
@@ -28,7 +29,7 @@ def live(*windows):
     clips = tuple(Clip(Video("a" * 64, "a", "a"), ()) for _ in windows)
     known = {"verb": np.ones(len(windows), bool)}
     problem = Problem(clips, ("",) * len(windows), TASKS, {"verb": np.arange(len(windows)) % 2}, known, {}, {})
-    return LiveClips(CachedClips({}, problem, np.arange(len(windows))), {"net": windows}, ARRAYS)
+    return LiveClips(read_clips(problem, {}, (), None, Sampling()), {"net": windows}, ARRAYS)
 
 
 class Mean(torch.nn.Module):

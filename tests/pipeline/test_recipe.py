@@ -90,7 +90,7 @@ def test_settings_apply_also_to_a_part_the_recipe_leaves_out(finder):
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("head.layers=2", "head has no field 'layers'; its fields are: features, norm, dropout"),
+        ("head.layers=2", "head has no field 'layers'; its fields are: features, tails, tail_norms, norm, dropout"),
         ("head.dropout=high", "got 'high' for head.dropout, expected float"),
         ("head.norm=3", "got 3 for head.norm, expected 'layer' or 'batch' or 'none'"),
         ("nose.size=1", "it may begin with: dataset, head, training, rgb, colour, verb"),
@@ -116,7 +116,7 @@ def test_an_unknown_name_or_another_type_lists_the_choices(finder, setting, mess
         ("x = 1979-99-99", "is not TOML"),
         ("x = " + "[" * 5000, "is not TOML"),
         ("[training]\nseed = 99999999999999999999", "beyond 64 bits"),
-        ("[trainings]\n", "has 'trainings', expected some of: dataset, extractors, head, tasks, training"),
+        ("[trainings]\n", "has 'trainings', expected some of: dataset, extractors, head, sampling, tasks, training"),
         ("head = 3", r"has head = 3, expected a table: \[head\]"),
         ("[extractors]\nrgb = 3", r"expected a table: \[extractors.rgb\]"),
         ('[extractors."a/b"]', "got the name 'a/b'"),

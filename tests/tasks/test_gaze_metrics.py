@@ -37,6 +37,8 @@ def pins(shared_data: Path) -> dict[str, np.ndarray]:
         ((112, 112), (224, 224), 39.2315),
         ((112, 112), (112 + 34.2056, 112), 10.0),
         ((112, 112), (113, 112), 0.29535),
+        ((112, 112), (132, 112), 5.88630),
+        ((0, 112), (224, 112), 60.0),
         ((0, 0), (0, 0), 0.0),
     ],
 )
@@ -80,6 +82,14 @@ def test_a_far_prediction_has_one_value_of_auc_point() -> None:
     assert found == pytest.approx(1 - 113**2 / 224**2)
     assert found[0] == pytest.approx(0.7455, abs=1e-4)
     assert auc_point(predicted, predicted) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("far", "expected"), [(0, 1.0), (20, 0.975028), (40, 0.899932), (55, 0.811364), (57, 0.745516), (100, 0.745516)]
+)
+def test_auc_point_falls_with_the_distance(far: int, expected: float) -> None:
+    found = auc_point(np.array([[112.0, 112.0]]), np.array([[112.0 + far, 112.0]]))
+    assert found[0] == pytest.approx(expected, abs=1e-6)
 
 
 def peak(value: float) -> np.ndarray:

@@ -1,0 +1,110 @@
+"""The figures of a run, drawn from the files in its folder into `figures/`."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ego.report import charts
+
+MOST_CLIPS = 1500
+"""So many clips at most are placed on a map or held against each other; of more an even share."""
+
+
+def draw(folder: Path) -> list[Path]:
+    """Draws what a run's folder has the numbers for, and gives the pictures' paths.
+
+    `loss.png`; for each task of classes and each split but train `confusion-SPLIT-TASK.png` and
+    `classes-SPLIT-TASK.png` over all folds; from `embeddings.npz` `correlation.png` and `tsne.png`.
+    """
+    out = folder / "figures"
+    return [*_losses(folder, out), *_classes(folder, out), *_embeddings(folder, out)]
+
+
+def _losses(folder: Path, out: Path) -> Iterator[Path]:
+    """What each step of training cost, by fold; where an epoch was judged, that too."""
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    series: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for line in lines:
+        if "loss" in line and "step" in line:
+            series[line.get("fold") or "training"].append((line["step"], line["loss"]))
+    if series:
+        points = {name: _columns(some) for name, some in series.items()}
+        charts.curves(points, out / "loss.png", "Loss while training", "step", "loss")
+        yield out / "loss.png"
+
+
+def _columns(points: Sequence[tuple[float, float]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    table = np.asarray(points, np.float64)
+    return table[:, 0], table[:, 1]
+
+
+def _classes(folder: Path, out: Path) -> Iterator[Path]:
+    """Who is taken for whom, and how much of each class is found."""
+    spaces = _label_spaces(folder)
+    for (split, task), rows in _predictions(folder).items():
+        if split == "train" or task not in spaces:
+            continue
+        place = {name: number for number, name in enumerate(spaces[task])}
+        pairs = [(place[label], place[said]) for label, said in rows if label in place and said in place]
+        if not pairs:
+            continue
+        labels, said = np.array(pairs).T
+        name = f"{split}-{task}"
+        charts.confusion(labels, said, spaces[task], out / f"confusion-{name}.png")
+        counts = {spaces[task][one]: int((labels == one).sum()) for one in np.unique(labels)}
+        recall = {spaces[task][one]: float((said[labels == one] == one).mean()) for one in np.unique(labels)}
+        charts.bars(recall, counts, out / f"classes-{name}.png", f"Found of each class of {task} ({split})")
+        yield from (out / f"confusion-{name}.png", out / f"classes-{name}.png")
+
+
+def _label_spaces(folder: Path) -> dict[str, Sequence[str]]:
+    """The classes of each task that has some, as the run says them."""
+    plan = json.loads((folder / "run.json").read_text())["plan"]
+    tasks: Mapping[str, Any] = plan["problem"]["tasks"]
+    return {name: task["fields"]["classes"] for name, task in tasks.items() if task["fields"].get("classes")}
+
+
+def _predictions(folder: Path) -> dict[tuple[str, str], list[tuple[str, str]]]:
+    """(label, said) of each labelled clip by split and task."""
+    from pyarrow import parquet
+
+    found: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    table = parquet.read_table(folder / "predictions.parquet", columns=["split", "task", "label", "said"])
+    for row in table.to_pylist():
+        label, said = (json.loads(row[key]) if row[key] else None for key in ("label", "said"))
+        if isinstance(label, str) and isinstance(said, str):
+            found[row["split"], row["task"]].append((label, said))
+    return found
+
+
+def _embeddings(folder: Path, out: Path) -> Iterator[Path]:
+    """Tested clips by what the head makes of them."""
+    path = folder / "embeddings.npz"
+    if not path.is_file():
+        return
+    with np.load(path) as held:
+        features, labels = held["features"].astype(np.float32), held["labels"]
+        classes = [str(name) for name in held["classes"]]
+    some = np.unique(np.linspace(0, len(labels) - 1, min(len(labels), MOST_CLIPS)).astype(np.int64))
+    features, labels = features[some], labels[some]
+    if len(labels) < 5:
+        return
+    charts.correlation(features, labels, classes, out / "correlation.png")
+    charts.scatter(neighbours(features), labels, classes, out / "tsne.png", "t-SNE of the head's features")
+    yield from (out / "correlation.png", out / "tsne.png")
+
+
+def neighbours(features: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """(n, 2) places by t-SNE of (n, D) with D at most 50 principal components; equal input, equal picture."""
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+
+    count = min(50, *features.shape)
+    reduced = PCA(count, random_state=0).fit_transform(features - features.mean(axis=0))
+    perplexity = min(30.0, (len(features) - 1) / 3)
+    return np.asarray(TSNE(2, perplexity=perplexity, init="pca", random_state=0).fit_transform(reduced), np.float32)
