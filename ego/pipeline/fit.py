@@ -20,6 +20,7 @@ from ego.pipeline.averaging import Looked, averaged
 from ego.pipeline.clips import Problem, problem
 from ego.pipeline.looks import check_causal
 from ego.pipeline.recipe import Recipe
+from ego.pipeline.start import begun
 from ego.video import Array
 
 
@@ -152,6 +153,7 @@ def _fold(
         return result(name, plan, module, clips, at.device, [])
     module = begin(plan.head, shapes, tasks, plan.training)
     module = tails.joined(module, above, plan.head.tail_norms, at.files)
+    module = begun(module, plan.head, at.files, plan.problem.tested(name))
     log = yield from run_loop(name, plan, module, chosen, at.device)
     return result(name, plan, module, clips, at.device, log)
 

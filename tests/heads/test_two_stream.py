@@ -28,6 +28,7 @@ JOINT = TwoStream(
 )
 
 
+@pytest.mark.slow
 def test_joint_streams_as_published(pins, keep, frames, filled):
     published, pin = pins("egornn_twostream"), "n2_b1_h224_w224"
     state = published.state()
