@@ -47,6 +47,7 @@ def _load(name: str, path: Path) -> ModuleType:
 
 readable = _load("readable", Path(__file__).parent / "media" / "readable.py")
 asking = _load("asking", Path(__file__).parent / "media" / "asking.py")
+sounding = _load("sounding", Path(__file__).parent / "media" / "sounding.py")
 
 
 @pytest.fixture(scope="session")

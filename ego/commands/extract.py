@@ -104,9 +104,9 @@ def _tell_sanity(request: Request, video: "Video", given: Path | None, device: s
             if found is None:
                 click.echo(f"{own}: no classes in its file", err=True)
                 continue
-            names = class_names(extractor, files, given) or ()
             for one in found:
-                said = [f"{names[i] if i < len(names) else i} {share:.1%}" for i, share in one.top]
+                names = class_names(extractor, files, given, one.classes)
+                said = [f"{names[i] if names else i} {share:.1%}" for i, share in one.top]
                 where = f"{own}, {one_line(video.name)}, {one.start:.2f} to {one.stop:.2f} s"
                 click.echo(f"{where}: {', '.join(said)}", err=True)
 

@@ -55,10 +55,12 @@ class Backbone(Network):
             )
         self.check_picture()
         if self.views != ONE:
-            picture = next(iter(self.needs().values()))
-            if not isinstance(picture, Picture):
-                raise BadRequest(f"got views of {self.name}, which sees no frames; leave views out")
-            check_views(self.views, self.name, picture, self.size)
+            check_views(self.views, self.name, self.shown, self.size)
+
+    @property
+    def shown(self) -> Picture:
+        """The picture that is cropped."""
+        return self.picture
 
     def check_picture(self) -> None:
         """Nothing, or a BadRequest where the crop may reach beyond the picture."""
@@ -119,15 +121,15 @@ class Backbone(Network):
             kind = self.kind(tap, shape)
             found[self._array(tap)] = viewed(
                 Array(shape, kind=kind, box=square if kind == "map" else WHOLE),
-                described(self.views, self.name, self.picture, self.size),
+                described(self.views, self.name, self.shown, self.size),
             )
         return found
 
     def box(self, width: int, height: int) -> Box:
         """The centre crop's part of the upright frame, or that of the one other view."""
         if len(self.views) == 1 and self.views != ONE:
-            return views_of(self.views, self.name)[0].box(self.picture, self.size, width, height)
-        return crop_box(self.picture, self.size, self.size, width, height)
+            return views_of(self.views, self.name)[0].box(self.shown, self.size, width, height)
+        return crop_box(self.shown, self.size, self.size, width, height)
 
     def build(self, files: Files) -> "nn.Module":
         """The whole network; its parameters lie under `model.` and are named as in the published file."""
@@ -138,9 +140,10 @@ class Backbone(Network):
         need = next(iter(self.needs()))
         prepare = self.prepare()
         if self.views != ONE:
-            from ego.extractors._viewed import Viewed
+            from ego.extractors._viewed import Viewed, ViewedFlow
 
-            prepare = Viewed(prepare, views_of(self.views, self.name), self.size)
+            viewed_by = Viewed if isinstance(self.needs()[need], Picture) else ViewedFlow
+            prepare = viewed_by(prepare, views_of(self.views, self.name), self.size)
         return Tapped(model, prepare, taps, self._arranged, self.precision, need).eval()
 
     def classifier(self, files: Files) -> "Network | None":

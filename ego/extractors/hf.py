@@ -115,6 +115,16 @@ class Hf(Network):
 
         return _hf.build(self, files)
 
+    def tail(self, tap: str, files: Files) -> "nn.Module":
+        """The classifier above stored rows of `pooled`: forward((B, D)) gives the scores of the classes."""
+        from ego.extractors import _hf
+
+        if tap != "pooled" or self.output != "logits":
+            raise BadRequest(
+                f"got tap {tap!r} of {self.name} with output {self.output}, expected `pooled` below output logits"
+            )
+        return _hf.above_pooled(self, files)
+
 
 @lru_cache(maxsize=16)
 def _measured(spec: Hf) -> tuple[int, ...]:

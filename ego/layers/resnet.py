@@ -78,8 +78,9 @@ class ResNet(nn.Module):
     forward((B, channels, H, W) normalised, or the stage's map) gives the wanted taps by name: `conv2_x` to
     `conv5_x` maps (B, C, h, w), `pool` (B, C), `logits` (B, classes); `bn` is `conv5_x`, `nbn` the same
     without its last norm and ReLU, `cam_raw` (B, h, w) the class activation of the likeliest class and `cam` its
-    softmax over the cells. The classifier is called `head`; with 0 classes there is none. A `modulation` turns the
-    map of the first convolution by what the input holds beyond its channels.
+    softmax over the cells. The classifier is called `head`; with 0 classes there is none. `pool` is the mean of all
+    cells, or with a `window` of the cells that whole windows of so many a side cover, from the top left. A
+    `modulation` turns the map of the first convolution by what the input holds beyond its channels.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class ResNet(nn.Module):
         after: str | None = None,
         channels: int = 3,
         head: str = "fc",
+        window: int = 0,
         modulation: nn.Module | None = None,
     ) -> None:
         super().__init__()
@@ -98,7 +100,7 @@ class ResNet(nn.Module):
             self.bn1 = nn.BatchNorm2d(64)
             self.maxpool = nn.MaxPool2d(3, 2, 1)
         self.modulation = modulation
-        self._after, self._head = after, head
+        self._after, self._head, self._window = after, head, window
         self._stages = STAGES if after is None else STAGES[STAGES.index(after) + 1 :] if after in STAGES else ()
         width = 64
         for stage, (name, narrow) in enumerate(zip(STAGES, WIDTHS, strict=True)):
@@ -137,13 +139,13 @@ class ResNet(nn.Module):
 
     def _first(self, x: torch.Tensor) -> torch.Tensor:
         """The first convolution, modulated by the channels beyond its own where there is a modulation."""
-        channels = self.conv1.in_channels
+        channels = x.shape[1] if self.modulation is None else self.conv1.in_channels
         found: torch.Tensor = self.conv1(x[:, :channels])
         return found if self.modulation is None else self.modulation(found, x[:, channels:])
 
     def _top(self, x: torch.Tensor, taps: Sequence[str]) -> dict[str, torch.Tensor]:
         """What lies above the last map, or above `pool`."""
-        found = {"pool": x} if self._after == "pool" else {"bn": x, "pool": x.mean(dim=(2, 3))}
+        found = {"pool": x} if self._after == "pool" else {"bn": x, "pool": self._pooled(x)}
         if not {"logits", "cam", "cam_raw"}.isdisjoint(taps):
             head = self.get_submodule(self._head)
             assert isinstance(head, nn.Linear)
@@ -152,6 +154,12 @@ class ResNet(nn.Module):
                 found["cam_raw"] = class_activation(x, head.weight, found["logits"])
                 found["cam"] = found["cam_raw"].flatten(1).softmax(1).view_as(x[:, 0])
         return found
+
+    def _pooled(self, x: torch.Tensor) -> torch.Tensor:
+        tall, wide = x.shape[2:]
+        if self._window and min(tall, wide) >= self._window:
+            x = x[:, :, : tall - tall % self._window, : wide - wide % self._window]
+        return x.mean(dim=(2, 3))
 
 
 def class_activation(x: torch.Tensor, weight: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:

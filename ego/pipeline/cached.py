@@ -20,6 +20,7 @@ from ego.pipeline.averaging import Looked
 from ego.pipeline.clips import Indices, Problem
 from ego.pipeline.jobs import entry_key
 from ego.pipeline.looks import Looks, Seen, look
+from ego.pipeline.needs import held_by
 from ego.pipeline.recipe import Recipe
 from ego.pipeline.targets import Leading, StepLabels, read_targets
 from ego.samplers import Sampling
@@ -53,11 +54,28 @@ def keys(problem: Problem, extractor: Extractor) -> dict[str, FeatureKey]:
     }
 
 
+def held_entries(extractors: Mapping[str, Extractor], problem: Problem) -> dict[str, dict[str, FeatureKey]]:
+    """The entries of what these extractors hold, by the recipe's name and the need, such as `net.flow`."""
+    return {
+        f"{own}.{need}": keys(problem, held)
+        for own, extractor in extractors.items()
+        for need, held in held_by(extractor).items()
+    }
+
+
 def check_stored(
     wanted: Entries, recipe: Recipe, problem: Problem, root: Path, store: FeatureStore, skip_missing: bool = False
 ) -> None:
     """Nothing, or a NotExtracted that counts what is missing and gives the command that extracts it."""
     missing = [(own, key) for own, some in wanted.items() for key in some.values() if key not in store]
+    named = {one.digest for one in recipe.extractors.values()}
+    for own, key in missing:
+        if key.extractor not in named:  # what is held is kept only by name
+            raise NotExtracted(
+                f"{own} ({key.name}) of {problem.videos[key.video].name!r} is not in the store, and the recipe does "
+                "not name it, so no extraction keeps it: give the recipe an [extractors.NAME] of its fields, extract, "
+                "and run again"
+            )
     if missing:
         own, key = missing[0]
         words = ["ego", "extract", recipe.path, "--data", str(root), "--store", store.places[0]]

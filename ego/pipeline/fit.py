@@ -83,21 +83,22 @@ def fit(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterator[Tr
 def planned(
     deed: str, recipe: Recipe, at: Workplace, folds: Sequence[str], live: Collection[str] = ()
 ) -> tuple[runs.Plan, cached.Entries]:
-    """The plan of a run and the entries it reads, all there; extractors named in `live` read none."""
+    """The plan of a run and the entries its clips read, all there; those named in `live` read what they hold alone."""
     head = head_of(recipe)
     learnt = problem(recipe, at.root, at.decoder, at.store, at.rehash, at.skip_missing).only(folds)
     extractors = cached.sources(head, recipe)
     for own, extractor in extractors.items():
         check_causal(own, extractor, recipe.sampling)
     entries = {own: cached.keys(learnt, extractor) for own, extractor in extractors.items() if own not in live}
+    held = cached.held_entries({own: extractors[own] for own in live}, learnt)
     targets = {own: one for task in learnt.tasks.values() for own, one in cached.target_sources(task, recipe).items()}
     labels = {own: cached.keys(learnt, one) for own, one in targets.items()}
-    cached.check_stored(labels | entries, recipe, learnt, at.root, at.store, at.skip_missing)
+    cached.check_stored({**labels, **entries, **held}, recipe, learnt, at.root, at.store, at.skip_missing)
     features = {
         own: {"extractor": one.digest, "live": own in live, "labels": own in targets}
         for own, one in (targets | extractors).items()
     }
-    keys = [key for some in (labels | entries).values() for key in some.values()]
+    keys = [key for some in {**labels, **entries, **held}.values() for key in some.values()]
     return runs.Plan(deed, learnt, head, recipe.sampling, recipe.training, features, keys), entries
 
 
