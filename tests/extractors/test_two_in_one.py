@@ -15,7 +15,6 @@ from ego.heads._convlstm import from_published
 from ego.heads.convlstm import ConvLSTM
 from ego.heads.motion_segmentation import MotionSegmentation
 from ego.layers.resnet import ResNet as Layers
-from ego.layers.two_in_one import Modulation
 from ego.sampling import Window
 from ego.spec import Weights
 from ego.tasks.classify import Classify
@@ -70,13 +69,6 @@ def test_published_numbers(pins: Callable[..., Any], keep: Callable[..., Any], s
     assert sum(x.numel() for part in (module, built) for x in part.parameters()) == 41_062_910
 
 
-def test_counts() -> None:
-    module = Modulation()
-    assert sum(x.numel() for x in module.condNet.parameters()) == 26_976
-    assert sum(x.numel() for x in module.sft.parameters()) == 39_104
-    assert sum(x.numel() for x in module.parameters()) == 66_080
-
-
 @pytest.mark.parametrize("form", ["residual", "plain"])
 def test_a_file_of_a_resnet_begins_as_that_resnet(form: Any, keep: Callable[..., Any]) -> None:
     state = ResNet(weights=Weights("random:3"), depth=18, taps=("logits",)).build({}).state_dict()
@@ -88,16 +80,6 @@ def test_a_file_of_a_resnet_begins_as_that_resnet(form: Any, keep: Callable[...,
     with torch.inference_mode():
         found = spec.build(files)(frames=frames, flow=flow)["feature"]
         assert torch.allclose(found, alone.build(files)(frames=frames)["feature"], atol=1e-5)
-
-
-def test_without_the_one_a_modulation_of_nothing_is_nothing() -> None:
-    x, flow = torch.randn(1, 64, 8, 8), torch.randn(1, 2, 16, 16)
-    for residual in (True, False):
-        module = Modulation(residual)
-        for branch in ("scale", "shift"):
-            for weight in module.sft.get_submodule(f"SFT_{branch}_conv1").parameters():
-                weight.data.zero_()
-        assert torch.equal(module(x, flow), x if residual else torch.zeros_like(x))
 
 
 def test_flow_changes_what_is_seen_and_is_learnt_from() -> None:
