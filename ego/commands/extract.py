@@ -37,6 +37,12 @@ SOME_FAILED = 1
     help="Videos at once.",
     show_default=True,
 )
+@click.option(
+    "--compile",
+    "compiled",
+    is_flag=True,
+    help="First make kernels of the networks (torch.compile); pays where there is much to do.",
+)
 @click.option("--sanity", is_flag=True, help="First print the likeliest classes of a few windows of the first video.")
 @click.option(
     "--classes",

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ego.errors import BadRequest
-from ego.extractors._base import Extractor, Files, Network
+from ego.extractors._base import Extractor, Files, Network, Shared
 from ego.extractors._views import ONE, check_views, described, views_of
 from ego.sampling import Window
 from ego.spec import Weights, late
@@ -37,6 +37,8 @@ class Backbone(Network):
     """The key of the classifier's bias: as long as there are classes."""
     classes: ClassVar[int]
     """Of random weights; a file brings its own number."""
+    alone: ClassVar[str | None] = None
+    """The last end point whose every moment comes of one frame alone, where the window has more."""
 
     window: Window = Window()
     weights: Weights
@@ -146,6 +148,14 @@ class Backbone(Network):
             prepare = viewed_by(prepare, views_of(self.views, self.name), self.size)
         return Tapped(model, prepare, taps, self._arranged, self.precision, need).eval()
 
+    def shared(self) -> Shared | None:
+        """The frames' own maps, where the network begins with frames by themselves; else whole rows."""
+        if any(isinstance(need, Extractor) for need in self.needs().values()):
+            return None
+        if self.alone is not None and set(self.taps) <= set(self.above(self.alone)):
+            return Shared(replace(self, taps=(self.alone,), window=Window()), self._above_frames)
+        return self.on_any_grid()
+
     def classifier(self, files: Files) -> "Network | None":
         """Itself with the classes alone; None where it, or its file, has none."""
         if "logits" not in self.end_points:
@@ -175,6 +185,12 @@ class Backbone(Network):
 
             restored = Apart(restored)
         return Tapped(model, restored, taps, self._arranged, self.precision).eval()
+
+    def _above_frames(self, files: Files) -> "nn.Module":
+        from ego.extractors._tapped import InTime
+
+        assert self.alone is not None
+        return InTime(self.tail(self.alone, files))
 
     def _arranged(self, x: "Tensor") -> "Tensor":
         """As `arrange`, the views of a window together."""

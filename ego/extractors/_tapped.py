@@ -37,7 +37,7 @@ class Tapped(nn.Module):
 
 
 class Restored(nn.Module):
-    """Stored rows back in the network's own arrangement, in float32."""
+    """Stored rows back in the network's own arrangement, in float32, with the channels of maps last in memory."""
 
     def __init__(self, restore: Callable[[torch.Tensor], torch.Tensor]) -> None:
         super().__init__()
@@ -45,7 +45,39 @@ class Restored(nn.Module):
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """(B, *shape) -> (B, C, ...)."""
-        return self._restore(rows.float())
+        x = self._restore(rows.float())
+        if x.ndim < 4:
+            return x
+        return x.contiguous(memory_format=torch.channels_last if x.ndim == 4 else torch.channels_last_3d)
+
+
+class Moment(nn.Module):
+    """The only tap of a network at one moment, of the frames that it comes of: `model.moment` computes it."""
+
+    def __init__(self, whole: Tapped) -> None:
+        super().__init__()
+        self.whole = whole
+
+    def forward(self, frames: torch.Tensor, there: torch.Tensor) -> dict[str, torch.Tensor]:
+        """{"feature": (B, *shape) float32}; frames not `there` (B, T) are zeros to the network, as padding is."""
+        x = self.whole._prepare(frames)
+        x = x * there.repeat_interleave(len(x) // len(there), 0)[:, None, :, None, None]
+        with _autocast(frames.device.type, self.whole._precision):
+            moment: torch.Tensor = self.whole.model.moment(x)  # type: ignore[operator]
+        return {"feature": self.whole._arrange(moment).float()}
+
+
+class InTime(nn.Module):
+    """Maps of single moments, one after the other in time, through what lies above them."""
+
+    def __init__(self, above: nn.Module) -> None:
+        super().__init__()
+        self.above = above
+
+    def forward(self, feature: torch.Tensor) -> dict[str, torch.Tensor]:
+        """(B, T, ..., C, 1, h, w) -> what is above (B, ..., C, T, h, w)."""
+        found: dict[str, torch.Tensor] = self.above(feature.squeeze(-3).movedim(1, -3))
+        return found
 
 
 class Normalise(nn.Module):

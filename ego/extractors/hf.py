@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ego.errors import BadRequest
 from ego.extractors._backbone import Precision, check_crop, crop_box, viewed
-from ego.extractors._base import Files, Network
+from ego.extractors._base import Files, Network, Shared
 from ego.extractors._model_folder import canonical_config, config_beside, geometry_beside
 from ego.extractors._views import ONE, check_views, described, views_of
 from ego.sampling import Window
@@ -108,6 +108,10 @@ class Hf(Network):
         except BadRequest:
             return None
         return classes
+
+    def shared(self) -> Shared:
+        """Whole rows."""
+        return self.on_any_grid()
 
     def build(self, files: Files) -> "nn.Module":
         """(B, T, H, W, 3) uint8 -> (B, *shape); its parameters lie under `model.`, and it can be trained."""

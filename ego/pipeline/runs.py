@@ -116,8 +116,8 @@ def _judge(
         joined = _Parts(*(np.concatenate(column) for column in zip(*some, strict=True)))
         trained = None
         if name in problem.labels:
-            known = [i[problem.labelled[name][i]] for i in (fold["train"] for _, fold in parts)]
-            trained = np.concatenate([problem.labels[name][i] for i in known])
+            known = np.unique(np.concatenate([fold["train"] for _, fold in parts]))  # a clip that many folds train on
+            trained = problem.labels[name][known[problem.labelled[name][known]]]
         judged = Judged(joined.predictions, joined.labels, joined.mask, joined.clips, trained)
         counted = judged.mask.reshape(len(judged.mask), -1).any(axis=1)
         found[name] = {**task.metrics(judged), "clips": len(np.unique(judged.clips[counted]))}
