@@ -11,7 +11,7 @@ from operator import add
 from typing import TYPE_CHECKING, Literal
 
 from ego.errors import BadRequest
-from ego.spec import Spec, late
+from ego.spec import Spec, Weights, late
 from ego.tasks._base import Task
 from ego.video import Array
 
@@ -54,12 +54,14 @@ class Head(Spec, ABC):
 
     `tails` names extractors whose network goes on above what is stored of it (an end point such as `conv4`) and is
     trained with the head: the head then reads what comes out of that network, end points that `features` names beyond
-    those stored (such as `rgb.pool`). `tail_norms` says whether that network's norms keep their statistics.
+    those stored (such as `rgb.pool`). `tail_norms` says whether that network's norms keep their statistics. `start`
+    is the weights file of another run that training begins with.
     """
 
     features: tuple[str, ...] = ()
     tails: tuple[str, ...] = late(())
     tail_norms: Literal["frozen", "trained"] = late("frozen")
+    start: Weights | None = late(None)
 
     @abstractmethod
     def build(self, shapes: Mapping[str, Array], tasks: Tasks) -> "nn.Module":

@@ -66,6 +66,11 @@ class Problem:
             for name, task in self.tasks.items()
         }
 
+    def tested(self, fold: str) -> set[str]:
+        """The digests of the videos of which a clip of the fold is in another split than train."""
+        splits = self.folds[fold]
+        return {self.clips[i].video.digest for split, some in splits.items() if split != "train" for i in some}
+
     def only(self, folds: Sequence[str]) -> "Problem":
         """The same problem with these folds alone; none named: all; an unknown one is a BadRequest."""
         names = [pick("fold", name, list(self.folds)) for name in folds] or list(self.folds)

@@ -27,6 +27,7 @@ from ego.pipeline.looks import check_causal
 from ego.pipeline.packs import Packs
 from ego.pipeline.provenance import check_extractors
 from ego.pipeline.recipe import Recipe
+from ego.pipeline.start import begun
 from ego.video import Array
 
 FOLD_SECONDS = 1.0
@@ -143,7 +144,7 @@ def stored_clips(
     """All clips of the plan with the features that come from the store; those that tails give do not."""
     features = tails.stored_features(plan.head, above or {})
     clips = cached.read_clips(plan.problem, entries, features, at.store, plan.sampling, at.packs)
-    if not plan.head.pooled:
+    if not plan.head.pooled or above:
         return clips
     return replace(clips, columns={name: replace(column, pooled=True) for name, column in clips.columns.items()})
 
@@ -202,6 +203,7 @@ def _fold(
         return result(name, plan, module, clips, at.device)
     module = begin(plan.head, shapes, tasks, plan.training)
     module = tails.joined(module, above, plan.head.tail_norms, at.files)
+    module = begun(module, plan.head, at.files, plan.problem.tested(name))
     return (yield from run_loop(name, plan, module, clips, at))
 
 

@@ -195,3 +195,31 @@ def test_a_run_trains_a_tail_from_stored_maps(colours, tmp_path):
             "one"
         ]
     assert again["validation"] == done.metrics["folds"]["one"]["validation"]
+
+
+MOVES = """
+[extractors.motion_map]
+
+[tasks.moves]
+name = "motion"
+size = 1
+
+[head.motion]
+channels = 4
+features = ["rgb.bn"]
+"""
+
+
+@pytest.mark.slow
+def test_labels_of_steps_stand_on_the_steps_of_what_a_tail_gives(colours, tmp_path):
+    text = RECIPE.replace('name = "linear"', 'name = "convlstm"\nchannels = 8').replace("epochs = 12", "epochs = 3")
+    toml = tmp_path / "moves.toml"
+    toml.write_text(text.replace('["rgb.pool"]', '["rgb.nbn", "rgb.cam", "rgb.bn"]') + MOVES)
+    mine = dataclasses.replace(colours, recipe=toml, store=tmp_path / "features")
+    sys.modules["colours"].fill(mine)
+    with Decoder() as decoder:
+        at = Workplace(mine.data, FeatureStore(mine.store), WeightFinder([]), decoder, tmp_path / "runs")
+        *_, done = fit(recipe.read(toml, (), WeightFinder([])), at, ("one",))
+    found = done.metrics["pooled"]["validation"]
+    assert found["verb"]["clips"] == found["moves"]["clips"] == 6
+    assert 0 <= found["moves"]["accuracy"] <= 1
