@@ -64,7 +64,7 @@ features = ["rgb"]
 attention = "minmax"
 dropout = 0.0
 [training]
-epochs = 50
+epochs = 120
 lr = 0.01
 """
 
