@@ -43,29 +43,35 @@ def figure(name: str, value: float) -> str:
 
 
 def show(rows: Sequence[Row], form: Form = "table") -> None:
-    """Prints the lines on stdout; in CSV figures have all their digits."""
-    names = list(dict.fromkeys(name for row in rows for name in row["figures"]))
+    """Prints the lines on stdout, for reading a table for each task; in CSV figures have all their digits."""
     if form == "csv":
-        click.echo(_csv(rows, names), nl=False)
+        click.echo(_csv(rows, _names(rows)), nl=False)
         return
-    head = ["fold", "split", "task", "clips", *(name.replace("_", " ") for name in names)]
-    cells = [
-        [one_line(row["fold"]), row["split"], row["task"], str(row["clips"])]
-        + [figure(name, row["figures"][name]) if name in row["figures"] else "" for name in names]
-        for row in rows
-    ]
-    if form == "markdown":
-        lines = [head, ["---"] * 3 + ["---:"] * (len(head) - 3), *cells]
-        click.echo("\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines))
-        return
-    _table(rows, head, cells)
+    for number, task in enumerate(dict.fromkeys(row["task"] for row in rows)):
+        own = [row for row in rows if row["task"] == task]
+        head = ["fold", "split", "task", "clips", *(name.replace("_", " ") for name in _names(own))]
+        cells = [
+            [one_line(row["fold"]), row["split"], task, str(row["clips"])]
+            + [figure(name, row["figures"][name]) if name in row["figures"] else "" for name in _names(own)]
+            for row in own
+        ]
+        if form == "markdown":
+            rule = ["---"] * 3 + ["---:"] * (len(head) - 3)
+            both = [[cell.replace("|", "\\|") for cell in line] for line in [head, rule, *cells]]
+            click.echo("\n" * bool(number) + "\n".join(f"| {' | '.join(line)} |" for line in both))
+        else:
+            _table(own, head, cells)
+
+
+def _names(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row["figures"]))
 
 
 def _table(rows: Sequence[Row], head: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
-    table = Table(*(Column(name, no_wrap=number < 2) for number, name in enumerate(head)))
+    table = Table(*(Column(name, no_wrap=number < 4) for number, name in enumerate(head)))
     for number, line in enumerate(cells):
         last = number + 1 == len(rows) or rows[number + 1]["fold"] != rows[number]["fold"]
         table.add_row(*line, end_section=last)

@@ -96,5 +96,5 @@ def _frame(axes: Axes, one: Shown) -> None:
 def _marks(axes: Axes, places: Sequence[tuple[float, float]], colour: str, mark: Any) -> None:
     if places:
         across, down = zip(*places, strict=True)
-        face: Any = "none" if mark == "o" else colour
-        axes.scatter(across, down, s=70, marker=mark, facecolors=face, edgecolors=colour, linewidths=2.2)
+        colours: Any = {"facecolors": "none", "edgecolors": colour} if mark == "o" else {"color": colour}
+        axes.scatter(across, down, s=70, marker=mark, linewidths=2.2, **colours)
