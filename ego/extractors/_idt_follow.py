@@ -12,6 +12,7 @@ from ego.extractors._base import Block, Rows
 from ego.extractors._homography import between, corners, eigen, outside, stabilise
 from ego.extractors._idt_descriptors import Described, trajectory, width_of
 from ego.extractors._idt_flow import ENGINES, Field, Pixels, Pyramid, pyramid, sizes
+from ego.extractors._idt_gain import Step, gain, step
 from ego.extractors._idt_tracks import Tracks, survives
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ SHORTEST = 4
 
 
 class Follower:
-    """The pictures of one video in, tracks out: memory is two pictures and the points alive."""
+    """The pictures of one video in, tracks out: memory is the pictures of one track and the points alive."""
 
     def __init__(self, spec: "IDT", width: int, height: int) -> None:
         self._spec = spec
@@ -39,6 +40,7 @@ class Follower:
         self._before: Pyramid | None = None
         self._keep: Pixels | None = None
         self._eigen = np.zeros((0, 0), np.float32)
+        self._steps: deque[Step] = deque(maxlen=spec.length)
         self._frames = 0
 
     @property
@@ -81,6 +83,7 @@ class Follower:
         moves = flow[0].at(start.astype(np.int64) @ (1, before[0].shape[1]))
         motion = between(self._spec.camera, before[0], now[0], (start, start + moves), masks)
         warped = stabilise(now[0], motion, before[0])
+        self._steps.append(step(before[0], warped))
         stable = pyramid(warped, self._seen) if self._engine.whole_pyramid else [warped]
         return flow, self._engine.flow(before, stable, self._levels)
 
@@ -94,10 +97,17 @@ class Follower:
         ended = self._tracks[level].end(length)
         # a pixel is its centre: level and picture agree on where that is
         fractions = (ended.points + np.float32(0.5)) / size
-        kept = survives(fractions * np.array(self._levels[0], np.float32), ended.own, spec)
+        pixels = fractions * np.array(self._levels[0], np.float32)
+        kept = survives(pixels, ended.own, spec)
+        gained = gain(self._steps, pixels[kept] - np.float32(0.5), ended.own[kept])
         points = np.pad(fractions[kept], ((0, 0), (0, spec.length - length), (0, 0)), mode="edge")
         own = np.pad(ended.own[kept], ((0, 0), (0, spec.length - length), (0, 0)))
-        arrays: Arrays = {"points": points, "own_pixels": own, "scale": np.full(len(points), level, np.int8)}
+        arrays: Arrays = {
+            "points": points,
+            "own_pixels": own,
+            "gain": np.pad(gained, ((0, 0), (0, spec.length - length))),
+            "scale": np.full(len(points), level, np.int8),
+        }
         if spec.descriptors:
             arrays |= self._described[level].of(ended.places[kept])
         if "trajectory" in spec.descriptors:
@@ -109,7 +119,7 @@ class Follower:
         spec = self._spec
         empty: Arrays = {name: np.zeros((0, width_of(name, spec.length)), np.float32) for name in spec.descriptors}
         points, own = np.zeros((0, spec.length + 1, 2), np.float32), np.zeros((0, spec.length, 2), np.float32)
-        return {"points": points, "own_pixels": own, "scale": np.zeros(0, np.int8), **empty}
+        return {"points": points, "own_pixels": own, "gain": own[..., 0], "scale": np.zeros(0, np.int8), **empty}
 
 
 def follow(spec: "IDT", blocks: Iterable[Block]) -> Iterator[Rows]:

@@ -1,0 +1,61 @@
+"""What the pictures say for each step of a track: moved by the flow, or by the camera alone."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ego.extractors._idt_flow import Pixels
+from ego.extractors._idt_tracks import Points
+
+PATCH = 7
+"""Side of the square about a point that is compared, in pixels of the finest level."""
+
+LEAST_NOISE = 1.0
+"""A grey level: pictures are bytes."""
+
+
+class Step(NamedTuple):
+    """A picture and the next one as the first camera saw it, with a margin of half a patch; and their noise."""
+
+    before: Pixels
+    stable: Pixels
+    noise: float
+
+
+def step(before: Pixels, stable: Pixels) -> Step:
+    """The step between two grey pictures (h, w); its noise is how much patches differ in the median."""
+    differ = cv2.boxFilter(cv2.absdiff(before, stable), cv2.CV_32F, (PATCH, PATCH))[::PATCH, ::PATCH]
+    wide = (cv2.copyMakeBorder(one, *(PATCH // 2,) * 4, cv2.BORDER_REPLICATE) for one in (before, stable))
+    return Step(*(np.asarray(one, np.uint8) for one in wide), max(LEAST_NOISE, float(np.median(differ))))
+
+
+def gain(steps: Sequence[Step], points: Points, own: Points) -> Points:
+    """(n, L) how much better each step of a track explains its patch than the camera alone, in units of the noise.
+
+    That is the mean difference of the patch to the stabilised next picture where it was, less the one where its own
+    motion takes it, to a whole pixel. 0 where it does not move, below 0 where it is a mistake of the flow. Points
+    (n, L or more, 2) and own motion (n, L, 2) are in pixels of the pictures.
+    """
+    found = np.zeros(own.shape[:2], np.float32)
+    start = np.rint(points[:, : own.shape[1]]).astype(np.int64)
+    stop = start + np.rint(own).astype(np.int64)
+    for place, (before, stable, noise) in enumerate(steps):
+        was, still, moved = (
+            _patches(picture, at[:, place]) for picture, at in ((before, start), (stable, start), (stable, stop))
+        )
+        found[:, place] = (_difference(was, still) - _difference(was, moved)) / np.float32(noise)
+    return found
+
+
+def _patches(picture: Pixels, centres: NDArray[np.int64]) -> NDArray[np.int16]:
+    """(n, 7, 7) about whole pixels x, y of the picture without its margin."""
+    squares = np.lib.stride_tricks.sliding_window_view(picture, (PATCH, PATCH))
+    x, y = np.clip(centres, 0, (squares.shape[1] - 1, squares.shape[0] - 1)).T
+    return squares[y, x].astype(np.int16)
+
+
+def _difference(one: NDArray[np.int16], other: NDArray[np.int16]) -> Points:
+    return np.asarray(np.abs(one - other).mean(axis=(1, 2), dtype=np.float32))
