@@ -88,8 +88,11 @@ class Follower:
         return flow, self._engine.flow(before, stable, self._levels)
 
     def _ended(self, length: int) -> Arrays:
-        found = [self._of_level(level, length) for level in range(len(self._levels))]
-        return {name: np.concatenate([one[name] for one in found]) for name in found[0]}
+        levels = [self._of_level(level, length) for level in range(len(self._levels))]
+        found = {name: np.concatenate([one[name] for one in levels]) for name in levels[0]}
+        pixels = found["points"] * np.array(self._levels[0], np.float32) - np.float32(0.5)
+        gained = gain(self._steps, pixels, found["own_pixels"][:, :length])
+        return found | {"gain": np.pad(gained, ((0, 0), (0, self._spec.length - length)))}
 
     def _of_level(self, level: int, length: int) -> Arrays:
         """The survivors of one level; a path shorter than L ends with its last point again and again."""
@@ -97,17 +100,10 @@ class Follower:
         ended = self._tracks[level].end(length)
         # a pixel is its centre: level and picture agree on where that is
         fractions = (ended.points + np.float32(0.5)) / size
-        pixels = fractions * np.array(self._levels[0], np.float32)
-        kept = survives(pixels, ended.own, spec)
-        gained = gain(self._steps, pixels[kept] - np.float32(0.5), ended.own[kept])
+        kept = survives(fractions * np.array(self._levels[0], np.float32), ended.own, spec)
         points = np.pad(fractions[kept], ((0, 0), (0, spec.length - length), (0, 0)), mode="edge")
         own = np.pad(ended.own[kept], ((0, 0), (0, spec.length - length), (0, 0)))
-        arrays: Arrays = {
-            "points": points,
-            "own_pixels": own,
-            "gain": np.pad(gained, ((0, 0), (0, spec.length - length))),
-            "scale": np.full(len(points), level, np.int8),
-        }
+        arrays: Arrays = {"points": points, "own_pixels": own, "scale": np.full(len(points), level, np.int8)}
         if spec.descriptors:
             arrays |= self._described[level].of(ended.places[kept])
         if "trajectory" in spec.descriptors:
