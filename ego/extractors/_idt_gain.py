@@ -28,8 +28,7 @@ class Step(NamedTuple):
 def step(before: Pixels, stable: Pixels) -> Step:
     """The step between two grey pictures (h, w); its noise is how much patches differ in the median."""
     differ = cv2.boxFilter(cv2.absdiff(before, stable), cv2.CV_32F, (PATCH, PATCH))[::PATCH, ::PATCH]
-    wide = (cv2.copyMakeBorder(one, *(PATCH // 2,) * 4, cv2.BORDER_REPLICATE) for one in (before, stable))
-    return Step(*(np.asarray(one, np.uint8) for one in wide), max(LEAST_NOISE, float(np.median(differ))))
+    return Step(_margin(before), _margin(stable), max(LEAST_NOISE, float(np.median(differ))))
 
 
 def gain(steps: Sequence[Step], points: Points, own: Points) -> Points:
@@ -52,11 +51,16 @@ def gain(steps: Sequence[Step], points: Points, own: Points) -> Points:
     return found
 
 
+def _margin(picture: Pixels) -> Pixels:
+    side = PATCH // 2
+    return np.asarray(cv2.copyMakeBorder(picture, side, side, side, side, cv2.BORDER_REPLICATE), np.uint8)
+
+
 def _patches(picture: Pixels, centres: NDArray[np.int64]) -> Pixels:
     """(n, 49) about whole pixels x, y of the picture without its margin."""
     squares = np.lib.stride_tricks.sliding_window_view(picture, (PATCH, PATCH))
     x, y = np.clip(centres, 0, (squares.shape[1] - 1, squares.shape[0] - 1)).T
-    return squares[y, x].reshape(len(centres), -1)
+    return np.asarray(squares[y, x].reshape(len(centres), -1), np.uint8)
 
 
 def _difference(one: Pixels, other: Pixels) -> Points:
