@@ -15,7 +15,7 @@ from ego.extractors._base import Files
 from ego.heads._base import Head
 from ego.heads._train import Clips, Predicted, Step, Stream, begin, predict, train
 from ego.media.decode import Decoder
-from ego.pipeline import cached, runs, tails
+from ego.pipeline import cached, controls, runs, tails
 from ego.pipeline.averaging import Looked, averaged
 from ego.pipeline.clips import Problem, problem
 from ego.pipeline.looks import check_causal
@@ -73,6 +73,7 @@ def fit(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterator[Tr
     clips = stored_clips(plan, entries, at, above)
     shapes = tails.shapes_after(clips.shapes, plan.head, above)
     clips = cached.with_targets(clips, plan.head, recipe, entries, shapes, at.store)
+    clips = controls.with_controls(clips, plan.sampling)
     results = []
     for name in plan.problem.folds:
         results.append((yield from _fold(name, plan, clips, shapes, above, at)))
@@ -146,7 +147,7 @@ def _fold(
     """Trains one fold in closed form or by the loop, and returns its result."""
     tasks = plan.problem.fitted(name)
     tasks = {one: tasks[one] for one in plan.problem.trained}
-    chosen = clips.only(plan.problem.folds[name]["train"])
+    chosen = controls.with_permuted_targets(clips.only(plan.problem.folds[name]["train"]), plan.sampling)
     module = plan.head.solve(chosen.batch(np.arange(len(chosen))), shapes, tasks) if plan.head.solves else None
     if module is not None:
         return result(name, plan, module, clips, at.device, [])
