@@ -3,9 +3,9 @@
     python benchmarks/real_fusion.py [--data DIR] [--store DIR] [--permutations 5]
 
 DIR holds videos/ and segments_shared.csv (video, verb, start_s, stop_s), as recipes/gtea_fusion.toml says, whose
-extractors are run where the store lacks them. A ridge regression on each clip's mean features is tested on every video
-by one that has not seen it. Its strength, and for the image network alone its norm, are chosen by leaving out each of
-the training videos in turn; the tested one has no say (`--norms equal layer` lets the fusion choose its norm too).
+extractors are run where the store lacks them. A ridge or logistic regression on each clip's mean features is tested on
+every video by one that has not seen it. Which of the two, its norm and its strength are chosen from one grid, for the
+image network alone as for the fusion, by leaving out each of the training videos in turn; the tested one has no say.
 `permuted` is the same fusion, chosen the same way, where every clip has the flow, motion maps and hands of another
 clip. Intervals are paired bootstraps over clips.
 """
@@ -15,7 +15,6 @@ import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 
 from ego.cache.store import FeatureStore
 from ego.heads._train import predict
+from ego.heads.logistic import Logistic
 from ego.heads.ridge import Ridge
 from ego.media.decode import Decoder
 from ego.pipeline import recipe
@@ -36,9 +36,12 @@ from ego.pipeline.weights import WeightFinder
 
 HERE = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("EGO_TEST_DATA", HERE.parent / "shared" / "data"))
-STRENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
-ALONE, FUSED = ("equal", "layer"), ("equal",)
-"""Norms to choose from; the mean over the numbers of a row, `layer`, says nothing of boxes."""
+GRID = (
+    *(Ridge(norm=norm, strengths=(x,)) for norm in ("equal", "layer") for x in (0.1, 0.3, 1.0, 3.0, 10.0)),
+    *(Logistic(norm="equal", strength=x, iterations=300) for x in (10.0, 100.0)),
+    *(Logistic(norm="layer", strength=x, iterations=300) for x in (0.01, 0.1, 1.0)),
+)
+"""Heads that every arm may choose from."""
 
 Right = NDArray[np.float64]
 
@@ -61,7 +64,7 @@ def clips_of(asked: recipe.Recipe, data: Path, store: FeatureStore, finder: Weig
         return stored_clips(plan, entries, at)
 
 
-def right(clips: CachedClips, head: Ridge, train: NDArray[np.int64], test: NDArray[np.int64]) -> Right:
+def right(clips: CachedClips, head: Ridge | Logistic, train: NDArray[np.int64], test: NDArray[np.int64]) -> Right:
     """(test,) 1 where the verb is right, of a head trained on some clips."""
     tasks = clips.problem.trained_tasks
     chosen = clips.only(train)
@@ -70,9 +73,9 @@ def right(clips: CachedClips, head: Ridge, train: NDArray[np.int64], test: NDArr
     return (found.predictions.argmax(axis=1) == found.labels).astype(np.float64)
 
 
-def nested(clips: CachedClips, features: Sequence[str], norms: Sequence[str]) -> tuple[Right, list[str]]:
+def nested(clips: CachedClips, features: Sequence[str]) -> tuple[Right, list[str]]:
     """(clips,) 1 where the verb is right, each by a head that has not seen its video, and the settings chosen."""
-    grid = [Ridge(features=tuple(features), norm=one, strengths=(x,)) for one, x in product(norms, STRENGTHS)]
+    grid = [replace(head, features=tuple(features)) for head in GRID]
     videos = np.array([clip.video.digest for clip in clips.problem.clips])
     found, picked = np.zeros(len(videos)), []
     for held in dict.fromkeys(videos):
@@ -85,7 +88,7 @@ def nested(clips: CachedClips, features: Sequence[str], norms: Sequence[str]) ->
             ]
             scores.append(sum(inner))
         head = grid[int(np.argmax(scores))]
-        picked.append(f"{head.norm} {head.strengths[0]:g}")
+        picked.append(f"{head.name} {head.norm} {head.strengths[0] if isinstance(head, Ridge) else head.strength:g}")
         found[~seen] = right(clips, head, np.flatnonzero(seen), np.flatnonzero(~seen))
     return found, picked
 
@@ -118,7 +121,6 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=SHARED / "weights" / "imagenet_small")
     parser.add_argument("--recipe", type=Path, default=HERE / "recipes" / "gtea_fusion.toml")
     parser.add_argument("--store", type=Path, help="Where features are kept; else they are thrown away.")
-    parser.add_argument("--norms", nargs="+", choices=ALONE, default=FUSED, help="What the fusion may choose from.")
     parser.add_argument("--permutations", type=int, default=5)
     asked = parser.parse_args()
     finder = WeightFinder([asked.weights])
@@ -135,12 +137,10 @@ def main() -> None:
     print(
         f"{len(verbs)} clips, {len(set(verbs))} verbs, {len(videos)} videos, each left out once; percent right, 95 %:"
     )
-    alone, settings = nested(clips, (image,), ALONE)
-    fused, fused_settings = nested(clips, features, asked.norms)
+    alone, settings = nested(clips, (image,))
+    fused, fused_settings = nested(clips, features)
     permuted = [
-        nested(with_controls(clips, replace(read.sampling, permuted=beside, control_seed=seed)), features, asked.norms)[
-            0
-        ]
+        nested(with_controls(clips, replace(read.sampling, permuted=beside, control_seed=seed)), features)[0]
         for seed in range(asked.permutations)
     ]
     control = np.mean(permuted, axis=0)

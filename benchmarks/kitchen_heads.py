@@ -1,0 +1,226 @@
+"""What hands, gaze and order add to heads on cached features of the synthetic kitchen, each with its control.
+
+    python benchmarks/kitchen_heads.py [multitask] [attention] [order] [--seeds 10 11 12 13 14] [--work DIR]
+
+Draws a kitchen (or goes on with DIR/world), extracts frozen maps of a ResNet with random weights, true hands and gaze
+once, and trains small heads through `ego.pipeline.fit` for every seed: of initial weights, batches and permutations.
+
+    multitask   a trainable tail (conv5 over cached conv4 maps) on verbs alone, and with the hands' points beside;
+                control: each training clip has the hands of another clip
+    attention   STAM on nouns with few training videos: no attention, attention that nobody teaches, taught by gaze;
+                control: the gaze of another clip
+    order       which of a pair of verbs that are each other's reversal, by the mean of maps and by a ConvLSTM;
+                control: each clip's frames out of order, in training and in tests
+
+A table gives percent right on clips of videos not trained on, the mean over seeds, and the difference from its first
+line, paired by seed, with its 95 % interval (t).
+"""
+
+import argparse
+import csv
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pyarrow import parquet
+from scipy.stats import t
+
+from ego.cache.store import FeatureStore
+from ego.datasets.kitchen.grammar import DIRECTION_PAIRS
+from ego.media.decode import Decoder
+from ego.pipeline import recipe
+from ego.pipeline.fit import Finished, Workplace, fit
+from ego.pipeline.weights import WeightFinder
+
+RESNET = """name = "resnet"
+weights = "random:0"
+taps = ["{tap}"]
+picture = {{ fit = "squash", size = {size} }}
+size = {size}
+window = {{ fps = 4.0 }}
+precision = "float32"
+"""
+EXTRACTORS = f"""[dataset]
+name = "kitchen"
+
+[extractors.stage]
+{RESNET.format(tap="conv4_x", size=64)}
+[extractors.look]
+name = "cells"
+window = {{ fps = 4.0 }}
+grid = 6
+kind = "map"
+
+[extractors.look.maps]
+{RESNET.format(tap="conv3_x", size=96)}
+[extractors.hands]
+detector = {{ name = "GivenBoxes" }}
+
+[extractors.gaze]
+"""
+VERB = '[tasks.verb]\nname = "classify"\nlabel = "verb"\nunseen = "count"\ntop = []\n'
+NOUN = VERB.replace("verb", "noun")
+HANDS = '[tasks.points]\nname = "point"\nwho = "hands"\nsize = [2, 2]\n'
+GAZE = '[tasks.eyes]\nname = "heatmap"\nsize = [6, 6]\n'
+TAIL = '[head]\nname = "multitask"\nfeatures = ["stage.conv5_x"]\ntails = ["stage"]\n'
+STAM = '[head]\nname = "stam"\nfeatures = ["look"]\n'
+MEAN = '[head]\nname = "multitask"\nfeatures = ["look"]\n'
+CELL = '[head]\nname = "convlstm"\nfeatures = ["look"]\nchannels = 16\ndropout = 0.0\n'
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Arms by name, each the tasks and head of a recipe and settings; the first is what the others are held against.
+
+    `videos` are so many training videos, `verbs` those that are kept (none: all); `score` reads a run.
+    """
+
+    arms: dict[str, tuple[str, tuple[str, ...]]]
+    settings: tuple[str, ...]
+    score: Callable[[Finished], float]
+    videos: int
+    verbs: tuple[str, ...] = ()
+
+
+def accuracy(task: str) -> Callable[[Finished], float]:
+    """The share of right clips of a task, validation and test videos together."""
+
+    def score(done: Finished) -> float:
+        splits = [done.metrics["pooled"][split][task] for split in ("validation", "test")]
+        return sum(one["accuracy"] * one["clips"] for one in splits) / sum(one["clips"] for one in splits)
+
+    return score
+
+
+def direction(done: Finished) -> float:
+    """How often the true verb has a higher score than its reversal; a half by chance, each verb counting alike."""
+    other = {a: b for pair in DIRECTION_PAIRS for a, b in (pair, pair[::-1])}
+    places = {verb: place for place, verb in enumerate(sorted(other))}
+    right: dict[str, list[bool]] = {verb: [] for verb in other}
+    for row in parquet.read_table(done.folder / "predictions.parquet").to_pylist():
+        if row["split"] != "train":
+            verb = json.loads(row["label"])
+            right[verb].append(row["scores"][places[verb]] > row["scores"][places[other[verb]]])
+    return float(np.mean([np.mean(one) for one in right.values() if one]))
+
+
+EXPERIMENTS = {
+    "multitask": Experiment(
+        {
+            "verbs alone": (VERB + TAIL, ()),
+            "with hands": (VERB + HANDS + TAIL, ()),
+            "control: another clip's hands": (VERB + HANDS + TAIL, ('sampling.permuted=["points"]',)),
+        },
+        ("sampling.rows=2", "training.epochs=10", "training.batch=32", "training.lr=3e-4"),
+        accuracy("verb"), videos=15,
+    ),
+    "attention": Experiment(
+        {
+            "no attention": (NOUN + STAM + 'attention = "none"\n', ()),
+            "attention, not taught": (NOUN + STAM, ()),
+            "attention, taught by gaze": (NOUN + GAZE + STAM, ("eyes.weight=1.0",)),
+            "control: another clip's gaze": (
+                NOUN + GAZE + STAM, ("eyes.weight=1.0", 'sampling.permuted=["eyes"]'),
+            ),
+        },
+        ("sampling.rows=4", "training.epochs=40", "training.batch=32", "training.lr=3e-3"),
+        accuracy("noun"), videos=20,
+    ),
+    "order": Experiment(
+        {
+            "mean": (VERB + MEAN, ()),
+            "ConvLSTM": (VERB + CELL, ()),
+            "control: frames out of order": (VERB + CELL, ("sampling.shuffled=true",)),
+        },
+        ("sampling.rows=8", "training.epochs=15", "training.batch=32", "training.lr=3e-3"),
+        direction, videos=60, verbs=tuple(verb for pair in DIRECTION_PAIRS for verb in pair),
+    ),
+}  # fmt: skip
+
+
+def prepare(work: Path, videos: int) -> tuple[Path, Path]:
+    """The world and the store, drawn and extracted where they are not yet."""
+    world, store, spec = work / "world", work / "store", work / "extractors.toml"
+    work.mkdir(parents=True, exist_ok=True)
+    spec.write_text(EXTRACTORS)
+    ego = [sys.executable, "-m", "ego"]
+    drawn = ["--videos", str(videos), "--seconds", "20", "--size", "320x180", "--fps", "15", "--quiet"]
+    subprocess.run([*ego, "synth", "kitchen", "--out", str(world), *drawn], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*ego, "extract", str(spec), "--data", str(world), "--store", str(store)], check=True)
+    return world, store
+
+
+def narrowed(world: Path, target: Path, videos: int, verbs: Sequence[str]) -> Path:
+    """The world at `target` with that many training videos, and clips of these verbs alone (none: of all)."""
+    target.mkdir(parents=True)
+    for name in ("videos", "truth"):
+        (target / name).symlink_to((world / name).resolve())
+    with (world / "annotations.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    train = list(dict.fromkeys(row["video"] for row in rows if row["split"] == "train"))[:videos]
+    with (target / "annotations.csv").open("w", newline="") as file:
+        table = csv.DictWriter(file, rows[0])
+        table.writeheader()
+        table.writerows(
+            row
+            for row in rows
+            if (row["split"] != "train" or row["video"] in train) and (not verbs or row["verb"] in verbs)
+        )
+    return target
+
+
+def scores(name: str, seeds: Sequence[int], world: Path, store: Path, out: Path) -> dict[str, list[float]]:
+    """The score of every arm for every seed."""
+    asked = EXPERIMENTS[name]
+    data = narrowed(world, out / name, asked.videos, asked.verbs)
+    found: dict[str, list[float]] = {arm: [] for arm in asked.arms}
+    for seed in seeds:
+        for arm, (text, own) in asked.arms.items():
+            settings = (*asked.settings, *own, f"training.seed={seed}", f"sampling.control_seed={seed}")
+            read = recipe.parse(EXTRACTORS + text, settings, WeightFinder([]))
+            with Decoder() as decoder:
+                at = Workplace(data, FeatureStore(store), WeightFinder([]), decoder, out / "runs")
+                done = list(fit(read, at))[-1]
+            assert isinstance(done, Finished)
+            found[arm].append(100 * asked.score(done))
+    return found
+
+
+def report(name: str, seeds: Sequence[int], found: dict[str, list[float]], seconds: float) -> None:
+    """Prints a table."""
+    first = np.array(next(iter(found.values())))
+    settings = ", ".join(EXPERIMENTS[name].settings)
+    print(f"{name}: seeds {', '.join(map(str, seeds))}; {EXPERIMENTS[name].videos} training videos; {settings}")
+    for arm, each in found.items():
+        gain = np.array(each) - first
+        reach = t.ppf(0.975, len(gain) - 1) * gain.std(ddof=1) / len(gain) ** 0.5
+        print(f"  {arm:32s} {np.mean(each):5.1f}   {gain.mean():+5.1f} [{gain.mean() - reach:+.1f}, "
+              f"{gain.mean() + reach:+.1f}]   {' '.join(f'{one:.1f}' for one in each)}")  # fmt: skip
+    print(f"  {seconds:.0f} s", flush=True)
+
+
+def main() -> None:
+    """Prints a table an experiment."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("experiments", nargs="*", help="Some of: " + ", ".join(EXPERIMENTS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[10, 11, 12, 13, 14])
+    parser.add_argument("--work", type=Path, help="Where world and features are kept; else they are thrown away.")
+    parser.add_argument("--videos", type=int, default=100, help="Of 20 s, three of five for training.")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        world, store = prepare(asked.work or Path(scratch), asked.videos)
+        for name in asked.experiments or EXPERIMENTS:
+            began = time.perf_counter()
+            with tempfile.TemporaryDirectory() as out:
+                found = scores(name, asked.seeds, world, store, Path(out))
+            report(name, asked.seeds, found, time.perf_counter() - began)
+
+
+if __name__ == "__main__":
+    main()
