@@ -2,8 +2,9 @@
 
     python benchmarks/kitchen_heads.py [multitask] [attention] [order] [--seeds 10 11 12 13 14] [--work DIR]
 
-Draws a kitchen (or goes on with DIR/world), extracts frozen maps of a ResNet with random weights, true hands and gaze
-once, and trains small heads through `ego.pipeline.fit` for every seed: of initial weights, batches and permutations.
+Draws a kitchen (or goes on with DIR/world), extracts frozen maps of a ResNet with random weights whose norms know the
+training videos' statistics, true hands and gaze once, and trains small heads through `ego.pipeline.fit` for every seed:
+of initial weights, batches and permutations.
 
     multitask   a trainable tail (conv5 over cached conv4 maps) on verbs alone, and with the hands' points beside;
                 control: each training clip has the hands of another clip
@@ -28,29 +29,38 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from pyarrow import parquet
+from safetensors.torch import save_file
 from scipy.stats import t
 
 from ego.cache.store import FeatureStore
+from ego.datasets.kitchen import Kitchen
 from ego.datasets.kitchen.grammar import DIRECTION_PAIRS
-from ego.media.decode import Decoder
+from ego.extractors.resnet import ResNet
+from ego.media.decode import Decoder, Look
 from ego.pipeline import recipe
 from ego.pipeline.fit import Finished, Workplace, fit
+from ego.pipeline.scan import scan
 from ego.pipeline.weights import WeightFinder
+from ego.sampling import Window
+from ego.spec import Weights
+from ego.video import Picture, Video
 
 RESNET = """name = "resnet"
-weights = "random:0"
+weights = "{weights}"
 taps = ["{tap}"]
 picture = {{ fit = "squash", size = {size} }}
 size = {size}
 window = {{ fps = 4.0 }}
 precision = "float32"
 """
+WEIGHTS = "drawn.safetensors"
 EXTRACTORS = f"""[dataset]
 name = "kitchen"
 
 [extractors.stage]
-{RESNET.format(tap="conv4_x", size=64)}
+{RESNET.format(tap="conv4_x", size=64, weights=WEIGHTS)}
 [extractors.look]
 name = "cells"
 window = {{ fps = 4.0 }}
@@ -58,7 +68,7 @@ grid = 6
 kind = "map"
 
 [extractors.look.maps]
-{RESNET.format(tap="conv3_x", size=96)}
+{RESNET.format(tap="conv3_x", size=96, weights=WEIGHTS)}
 [extractors.hands]
 detector = {{ name = "GivenBoxes" }}
 
@@ -144,16 +154,45 @@ EXPERIMENTS = {
 }  # fmt: skip
 
 
-def prepare(work: Path, videos: int) -> tuple[Path, Path]:
-    """The world and the store, drawn and extracted where they are not yet."""
+def weigh(world: Path, path: Path, videos: int = 10) -> None:
+    """Writes a random ResNet whose norms have the statistics of some frames of the first training videos.
+
+    With statistics of 0 and 1 a random network's maps grow from stage to stage and heads cannot begin on them.
+    """
+    spec = ResNet(weights=Weights("random:0"), taps=("logits",), picture=Picture("squash", 96), size=96,
+                  precision="float32")  # fmt: skip
+    annotations = Kitchen().read(world)
+    train = dict.fromkeys(annotations.clips[i].video for i in annotations.folds[""]["train"])
+    with Decoder() as decoder:
+        seen = list(scan([annotations.videos[name] for name in list(train)[:videos]], decoder))
+        look = Look(spec.picture, Window(fps=2.0))
+        frames = [
+            frame.pictures[spec.picture].copy()
+            for video in seen if isinstance(video, Video)
+            for frame in decoder.frames(video, [look]) if spec.picture in frame.pictures
+        ]  # fmt: skip
+    network = spec.build({})
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.reset_running_stats()
+            module.train().momentum = None
+    with torch.inference_mode():
+        network(frames=torch.from_numpy(np.stack(frames))[:, None])
+    save_file({key: x.contiguous() for key, x in network.model.state_dict().items()}, path)
+
+
+def prepare(work: Path, videos: int) -> None:
+    """World, weights and store, drawn and extracted where they are not yet."""
     world, store, spec = work / "world", work / "store", work / "extractors.toml"
     work.mkdir(parents=True, exist_ok=True)
     spec.write_text(EXTRACTORS)
     ego = [sys.executable, "-m", "ego"]
     drawn = ["--videos", str(videos), "--seconds", "20", "--size", "320x180", "--fps", "15", "--quiet"]
     subprocess.run([*ego, "synth", "kitchen", "--out", str(world), *drawn], check=True, stdout=subprocess.DEVNULL)
-    subprocess.run([*ego, "extract", str(spec), "--data", str(world), "--store", str(store)], check=True)
-    return world, store
+    if not (work / WEIGHTS).exists():
+        weigh(world, work / WEIGHTS)
+    asked = ["--data", str(world), "--store", str(store), "--weights", str(work)]
+    subprocess.run([*ego, "extract", str(spec), *asked], check=True)
 
 
 def narrowed(world: Path, target: Path, videos: int, verbs: Sequence[str]) -> Path:
@@ -175,17 +214,18 @@ def narrowed(world: Path, target: Path, videos: int, verbs: Sequence[str]) -> Pa
     return target
 
 
-def scores(name: str, seeds: Sequence[int], world: Path, store: Path, out: Path) -> dict[str, list[float]]:
+def scores(name: str, seeds: Sequence[int], work: Path, out: Path) -> dict[str, list[float]]:
     """The score of every arm for every seed."""
     asked = EXPERIMENTS[name]
-    data = narrowed(world, out / name, asked.videos, asked.verbs)
+    finder = WeightFinder([work])
+    data = narrowed(work / "world", out / name, asked.videos, asked.verbs)
     found: dict[str, list[float]] = {arm: [] for arm in asked.arms}
     for seed in seeds:
         for arm, (text, own) in asked.arms.items():
             settings = (*asked.settings, *own, f"training.seed={seed}", f"sampling.control_seed={seed}")
-            read = recipe.parse(EXTRACTORS + text, settings, WeightFinder([]))
+            read = recipe.parse(EXTRACTORS + text, settings, finder)
             with Decoder() as decoder:
-                at = Workplace(data, FeatureStore(store), WeightFinder([]), decoder, out / "runs")
+                at = Workplace(data, FeatureStore(work / "store"), finder, decoder, out / "runs")
                 done = list(fit(read, at))[-1]
             assert isinstance(done, Finished)
             found[arm].append(100 * asked.score(done))
@@ -214,11 +254,12 @@ def main() -> None:
     parser.add_argument("--videos", type=int, default=100, help="Of 20 s, three of five for training.")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        world, store = prepare(asked.work or Path(scratch), asked.videos)
+        work = asked.work or Path(scratch)
+        prepare(work, asked.videos)
         for name in asked.experiments or EXPERIMENTS:
             began = time.perf_counter()
             with tempfile.TemporaryDirectory() as out:
-                found = scores(name, asked.seeds, world, store, Path(out))
+                found = scores(name, asked.seeds, work, Path(out))
             report(name, asked.seeds, found, time.perf_counter() - began)
 
 
