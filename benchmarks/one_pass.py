@@ -76,9 +76,9 @@ def run(video: Video, extractors: Sequence[Extractor], readings: Mapping[str, Re
         decodes[0] += 1
         return frames(self, *asked)
 
-    def counted_compute(self: Lane, inputs: Any) -> Any:
+    def counted_compute(self: Lane, inputs: Any, *more: Any) -> Any:
         rows[self.extractor.digest] += len(next(iter(inputs.values())))
-        return compute(self, inputs)
+        return compute(self, inputs, *more)
 
     Decoder.frames, Lane.compute = counted_frames, counted_compute  # type: ignore[method-assign]
     try:

@@ -14,6 +14,7 @@ A row's time is start of its first tick, stop of its last and the centre between
 
 from collections import deque
 from dataclasses import dataclass
+from math import lcm
 from typing import Literal
 
 import numpy as np
@@ -54,6 +55,11 @@ class Window(Spec):
     def span(self) -> int:
         """Ticks from a row's first to one past its last."""
         return (self.frames - 1) * self.interval + 1
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether two rows may see one frame."""
+        return self.at != "grid" or lcm(self.stride, self.interval) < self.span
 
     def count(self, ticks: int) -> int:
         """How many rows a video of so many ticks has, on the grid."""

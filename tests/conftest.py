@@ -47,6 +47,7 @@ def _load(name: str, path: Path) -> ModuleType:
 
 readable = _load("readable", Path(__file__).parent / "media" / "readable.py")
 asking = _load("asking", Path(__file__).parent / "media" / "asking.py")
+sounding = _load("sounding", Path(__file__).parent / "media" / "sounding.py")
 
 
 @pytest.fixture(scope="session")
@@ -68,6 +69,14 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> Any:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         module = _load("colours", Path(__file__).parent / "pipeline" / "colours.py")
         return module.draw(tmp_path_factory.mktemp("colours"))
+
+
+@pytest.fixture(scope="session")
+def fitted(colours: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run on `colours`, its three folds each right on every clip; never written to."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        return sys.modules["colours"].fit(colours, tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="session")

@@ -149,3 +149,19 @@ def test_published_time_stamps_of_44_settings(shared_data: Path) -> None:
         assert np.allclose(ours, pinned, atol=1e-4), name
         checked += 1
     assert checked == len(pins) / 2 == 22
+
+
+@pytest.mark.parametrize(
+    ("window", "overlaps"),
+    [
+        (Window(), False), (Window(16, 16), False), (Window(16, 15), True), (Window(8, 8, 8), True),
+        (Window(8, 64, 8), False), (Window(8, 7, 8), True), (Window(7, 7, 8), False), (Window(8, 12, 8), True),
+        (Window(1, 5, at="segments"), True),
+    ],
+)  # fmt: skip
+def test_windows_overlap_where_two_rows_see_one_frame(window: Window, overlaps: bool) -> None:
+    assert window.overlaps == overlaps
+    if window.at == "grid":
+        rows = window.rows(Timeline.regular(2000, 30))[:20]
+        seen = [frame for row in rows for frame in row.frames]
+        assert (len(set(seen)) < len(seen)) == overlaps

@@ -37,6 +37,12 @@ SOME_FAILED = 1
     help="Videos at once.",
     show_default=True,
 )
+@click.option(
+    "--compile",
+    "compiled",
+    is_flag=True,
+    help="First make kernels of the networks (torch.compile); pays where there is much to do.",
+)
 @click.option("--sanity", is_flag=True, help="First print the likeliest classes of a few windows of the first video.")
 @click.option(
     "--classes",
@@ -104,9 +110,9 @@ def _tell_sanity(request: Request, video: "Video", given: Path | None, device: s
             if found is None:
                 click.echo(f"{own}: no classes in its file", err=True)
                 continue
-            names = class_names(extractor, files, given) or ()
             for one in found:
-                said = [f"{names[i] if i < len(names) else i} {share:.1%}" for i, share in one.top]
+                names = class_names(extractor, files, given, one.classes)
+                said = [f"{names[i] if names else i} {share:.1%}" for i, share in one.top]
                 where = f"{own}, {one_line(video.name)}, {one.start:.2f} to {one.stop:.2f} s"
                 click.echo(f"{where}: {', '.join(said)}", err=True)
 

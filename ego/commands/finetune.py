@@ -10,6 +10,7 @@ from ego.commands._learning import Lesson, learns, tell, watch
 from ego.report.text import one_line
 
 if TYPE_CHECKING:
+    from ego.pipeline.finetune import Frozen
     from ego.pipeline.fit import Finished, Trained
     from ego.pipeline.parity import Parity
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 def command(lesson: Lesson, as_json: bool, quiet: bool) -> None:
     """Train the recipe's head and the networks it reads, joined, on decoded windows.
 
-    Networks with weights run live; whatever else the head reads comes from the store. Where the store
-    has entries of a live network, it is first checked that live equals cached. Each step's loss is
+    Networks with weights run live, on pictures, on sound and on the stored rows of what they hold; whatever
+    else the head reads comes from the store, and it is said what of that keeps its weights as they are. Where
+    the store has entries of a live network, it is first checked that live equals cached. Each step's loss is
     printed.
 
     \b
@@ -35,13 +37,18 @@ def command(lesson: Lesson, as_json: bool, quiet: bool) -> None:
 
 
 def _printed(
-    events: "Iterable[Parity | Trained | Finished]", as_json: bool, quiet: bool
+    events: "Iterable[Frozen | Parity | Trained | Finished]", as_json: bool, quiet: bool
 ) -> "Iterator[Trained | Finished]":
-    """Prints parities and steps as they come, and hands the rest on."""
+    """Prints what stays frozen, parities and steps as they come, and hands the rest on."""
+    from ego.pipeline.finetune import Frozen
     from ego.pipeline.fit import Trained
     from ego.pipeline.parity import Parity
 
     for event in events:
+        if isinstance(event, Frozen):
+            words = f"not trained: {event.own} ({event.extractor}) is read from the store, since {event.why}"
+            click.echo(words, err=True)
+            continue
         if isinstance(event, Parity):
             if not quiet:
                 name = one_line(event.video.name)

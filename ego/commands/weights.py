@@ -93,7 +93,7 @@ def check(
     """Say what a weights FILE is, and whether it fills a network.
 
     Its container, what its tensors lie in, their number and types; with --as every key that is missing, not
-    expected or of another shape, and what one window of noise gives. No code in the file is run. Exit code 1: it
+    expected or of another shape, and what a window of noise gives. No code in the file is run. Exit code 1: it
     does not fit, or what comes out is not finite.
 
     \b

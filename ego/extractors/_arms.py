@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from itertools import chain, islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ego.extractors._detector import Detections, Shot
+from ego.extractors._lately import Lately
+from ego.extractors._limbs import ends
 from ego.extractors._room import Plane, Room, View
 
 BINS = (8, 24, 24)
@@ -16,12 +18,6 @@ BINS = (8, 24, 24)
 
 HUE_DEGREES, HUE_WIDTH = 39.0, 13.0
 """Where skin of every tone lies around grey in (-Cb, Cr), and how far it strays."""
-
-ELBOWS = 1.35
-"""How far below the frame's top the elbows are, in heights of the frame."""
-
-LONG = 1.6
-"""From here on the ratio of a patch's length to its width tells where its arm points."""
 
 STRONGEST = 50.0
 """How far from grey skin is; tomatoes, glowing rings and yellow tables lie beyond."""
@@ -31,15 +27,6 @@ RESTING = 0.9
 
 LEAST_AREA = 0.002
 FIRST_SHOTS = 8
-
-
-class Hand(NamedTuple):
-    """The end of an arm: its box and the elbow's x in fractions, and which pixels it is made of."""
-
-    box: tuple[float, float, float, float]
-    origin: float
-    columns: NDArray[np.intp]
-    rows: NDArray[np.intp]
 
 
 class Colours:
@@ -76,12 +63,12 @@ def arms(shots: Iterator[Shot], span_seconds: float, step_seconds: float, hand_w
     if not first:
         return
     fps = 1 / float(np.median([shot.stop - shot.start for shot in first]))
-    room, colours = Room(fps, span_seconds, step_seconds), Colours()
+    room, colours, lately = Room(fps, span_seconds, step_seconds), Colours(), Lately(fps)
     for view in room.views(shot.picture for shot in chain(first, shots)):
-        yield _found(view, colours, hand_width)
+        yield _found(view, colours, lately, hand_width)
 
 
-def _found(view: View, colours: Colours, hand_width: float) -> Detections:
+def _found(view: View, colours: Colours, lately: Lately, hand_width: float) -> Detections:
     bins = binned(view.pixels)
     learnt, leaning = colours.weigh(bins)
     apart = (view.pixels - view.room) * np.array([0.6, 1.6, 1.6], np.float32)
@@ -96,17 +83,22 @@ def _found(view: View, colours: Colours, hand_width: float) -> Detections:
     mask = solid((odds > 0).astype(np.uint8))
     moving = ((distance > 12) & (trust > 0.3)).astype(np.uint8)
     whole = cv2.morphologyEx(mask | moving, cv2.MORPH_CLOSE, _disc(9))
-    parts = _parts(mask, whole, moves, learnt)
-    kept = np.zeros_like(mask)
-    boxes, scores, origins = [], [], []
-    for rows, columns in parts:
-        kept[rows, columns] = 1
-        for hand in ends(columns, rows, width, height, hand_width * width):
+    kept = np.zeros(mask.shape, np.int16)
+    parts = list(_parts(mask, whole, moves, learnt))
+    for label, (rows, columns) in enumerate(parts, 1):
+        kept[rows, columns] = label
+    lately.move(view.step, width, height)
+    boxes, scores, origins, seen = [], [], [], []
+    for label, (rows, columns) in enumerate(parts, 1):
+        hands = ends(columns, rows, width, height, hand_width * width, lately.inside(kept, label))
+        for hand in hands:
             sure = 1 / (1 + np.exp(-float(odds[hand.rows, hand.columns].mean())))
             boxes.append(hand.box)
             scores.append(sure * min(1.0, len(hand.rows) / (0.01 * width * height)))
             origins.append(hand.origin)
-    view.free = (cv2.dilate(kept, _disc(7)) == 0).astype(np.uint8)
+            seen.append((hand.box, len(hands) == 1))
+    lately.take(seen)
+    view.free = (cv2.dilate((kept > 0).astype(np.uint8), _disc(7)) == 0).astype(np.uint8)
     colours.learn(bins[(kept > 0) & (moves > 1) & (leaning > -1)], bins[(distance < 8) & (trust > 0.5) & (kept == 0)])
     return Detections.make(np.array(boxes), np.array(scores), np.array(origins))
 
@@ -130,74 +122,6 @@ def _parts(
         if (moves[window][part] > 0.5).mean() >= 0.3 or learnt[window][part].mean() >= 1.5:
             rows, columns = np.nonzero(part)
             yield rows + top, columns + left
-
-
-def ends(columns: NDArray[np.intp], rows: NDArray[np.intp], width: int, height: int, reach: float) -> list[Hand]:
-    """The hands of one patch of skin: one, or two where arms come in at two places of the frame's border."""
-    entries = _entries(columns, rows, width, height) or [_beyond(columns, rows, width, height)]
-    if len(entries) == 1:
-        return _end(columns, rows, entries[0], width, height, reach)
-    first, last = entries[0], entries[-1]
-    nearer = np.hypot(columns - first[0], rows - first[1]) < np.hypot(columns - last[0], rows - last[1])
-    return _end(columns[nearer], rows[nearer], first, width, height, reach) + _end(
-        columns[~nearer], rows[~nearer], last, width, height, reach
-    )
-
-
-def _beyond(columns: NDArray[np.intp], rows: NDArray[np.intp], width: int, height: int) -> tuple[float, float]:
-    """Where the line of a patch that ends inside the frame, at its sleeve, comes to the lower border or a side."""
-    x, y = float(columns.mean()), float(rows.mean())
-    across, slant, upright = np.var(columns), np.mean((columns - x) * (rows - y)), np.var(rows)
-    spread, lines = np.linalg.eigh(np.array([[across, slant], [slant, upright]]))
-    line = lines[:, 1] * np.sign(lines[1, 1] or 1.0)
-    if spread[1] < LONG**2 * spread[0] or line[1] < 0.3:
-        return x, 1.2 * height
-    steps = min((height - y) / line[1], ((width - x) if line[0] > 0 else x) / max(abs(line[0]), 1e-9))
-    return x + steps * float(line[0]), y + steps * float(line[1])
-
-
-def _entries(columns: NDArray[np.intp], rows: NDArray[np.intp], width: int, height: int) -> list[tuple[float, float]]:
-    """Where a patch touches the border, from the left side's middle along the bottom to the right side's middle."""
-    half = height // 2
-    left, right, low = columns <= 1, columns >= width - 2, rows >= height - 2
-    way = [rows[left] - half, columns[low] + half, 3 * half + width - rows[right]]
-    along = np.unique(np.concatenate(way))
-    along = along[(along >= 0) & (along <= 2 * half + width)]
-    runs = np.split(along, np.flatnonzero(np.diff(along) > 0.05 * width) + 1) if len(along) else []
-    found = []
-    for run in runs:
-        if len(run) >= 0.02 * width:
-            place = float(run.mean())
-            x = min(max(place - half, 0.0), float(width))
-            found.append((x, half + min(place, half, 2 * half + width - place)))
-    return found
-
-
-def _end(
-    columns: NDArray[np.intp], rows: NDArray[np.intp], entry: tuple[float, float], width: int, height: int, reach: float
-) -> list[Hand]:
-    """What of a patch lies around its point farthest from where the arm comes in."""
-    if len(columns) < 0.0015 * width * height:
-        return []
-    away = np.hypot(columns - entry[0], rows - entry[1])
-    far = away >= np.percentile(away, 95)
-    x, y = np.median(columns[far]), np.median(rows[far])
-    near = (np.hypot(columns - x, rows - y) < 1.25 * reach) & (away > away.max() - 1.15 * reach)
-    if not near.any():
-        return []
-    left, right = np.percentile(columns[near], [2, 98])
-    top, bottom = np.percentile(rows[near], [2, 98])
-    box = (left / width, top / height, (right + 1) / width, (bottom + 1) / height)
-    return [Hand(box, _elbow(entry, (float(x), float(y)), height) / width, columns[near], rows[near])]
-
-
-def _elbow(entry: tuple[float, float], tip: tuple[float, float], height: int) -> float:
-    """x where an arm's line comes to the height of the elbows, below the frame; a short arm's is where it comes in."""
-    rise = entry[1] - tip[1]
-    if rise < 0.2 * height:
-        return entry[0]
-    lean = float(np.clip((entry[0] - tip[0]) / rise, -1.5, 1.5))
-    return entry[0] + lean * (ELBOWS * height - entry[1])
 
 
 def binned(pixels: NDArray[np.uint8]) -> NDArray[np.intp]:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ego.errors import BadRequest
-from ego.extractors._base import Extractor, Files, Network
+from ego.extractors._base import Extractor, Files, Network, Shared
 from ego.extractors._views import ONE, check_views, described, views_of
 from ego.sampling import Window
 from ego.spec import Weights, late
@@ -37,6 +37,8 @@ class Backbone(Network):
     """The key of the classifier's bias: as long as there are classes."""
     classes: ClassVar[int]
     """Of random weights; a file brings its own number."""
+    alone: ClassVar[str | None] = None
+    """The last end point whose every moment comes of one frame alone, where the window has more."""
 
     window: Window = Window()
     weights: Weights
@@ -55,10 +57,12 @@ class Backbone(Network):
             )
         self.check_picture()
         if self.views != ONE:
-            picture = next(iter(self.needs().values()))
-            if not isinstance(picture, Picture):
-                raise BadRequest(f"got views of {self.name}, which sees no frames; leave views out")
-            check_views(self.views, self.name, picture, self.size)
+            check_views(self.views, self.name, self.shown, self.size)
+
+    @property
+    def shown(self) -> Picture:
+        """The picture that is cropped."""
+        return self.picture
 
     def check_picture(self) -> None:
         """Nothing, or a BadRequest where the crop may reach beyond the picture."""
@@ -119,15 +123,15 @@ class Backbone(Network):
             kind = self.kind(tap, shape)
             found[self._array(tap)] = viewed(
                 Array(shape, kind=kind, box=square if kind == "map" else WHOLE),
-                described(self.views, self.name, self.picture, self.size),
+                described(self.views, self.name, self.shown, self.size),
             )
         return found
 
     def box(self, width: int, height: int) -> Box:
         """The centre crop's part of the upright frame, or that of the one other view."""
         if len(self.views) == 1 and self.views != ONE:
-            return views_of(self.views, self.name)[0].box(self.picture, self.size, width, height)
-        return crop_box(self.picture, self.size, self.size, width, height)
+            return views_of(self.views, self.name)[0].box(self.shown, self.size, width, height)
+        return crop_box(self.shown, self.size, self.size, width, height)
 
     def build(self, files: Files) -> "nn.Module":
         """The whole network; its parameters lie under `model.` and are named as in the published file."""
@@ -138,10 +142,19 @@ class Backbone(Network):
         need = next(iter(self.needs()))
         prepare = self.prepare()
         if self.views != ONE:
-            from ego.extractors._viewed import Viewed
+            from ego.extractors._viewed import Viewed, ViewedFlow
 
-            prepare = Viewed(prepare, views_of(self.views, self.name), self.size)
+            viewed_by = Viewed if isinstance(self.needs()[need], Picture) else ViewedFlow
+            prepare = viewed_by(prepare, views_of(self.views, self.name), self.size)
         return Tapped(model, prepare, taps, self._arranged, self.precision, need).eval()
+
+    def shared(self) -> Shared | None:
+        """The frames' own maps, where the network begins with frames by themselves; else whole rows."""
+        if any(isinstance(need, Extractor) for need in self.needs().values()):
+            return None
+        if self.alone is not None and set(self.taps) <= set(self.above(self.alone)):
+            return Shared(replace(self, taps=(self.alone,), window=Window()), self._above_frames)
+        return self.on_any_grid()
 
     def classifier(self, files: Files) -> "Network | None":
         """Itself with the classes alone; None where it, or its file, has none."""
@@ -172,6 +185,12 @@ class Backbone(Network):
 
             restored = Apart(restored)
         return Tapped(model, restored, taps, self._arranged, self.precision).eval()
+
+    def _above_frames(self, files: Files) -> "nn.Module":
+        from ego.extractors._tapped import InTime
+
+        assert self.alone is not None
+        return InTime(self.tail(self.alone, files))
 
     def _arranged(self, x: "Tensor") -> "Tensor":
         """As `arrange`, the views of a window together."""

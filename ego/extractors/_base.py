@@ -6,8 +6,8 @@ is `mean_rgb`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -82,6 +82,17 @@ class Network(Extractor, ABC):
         precision are inside the module. It may be called from several threads at once.
         """
 
+    def shared(self) -> "Shared | None":
+        """What its rows have in common with one another and with those on other windows; None: nothing.
+
+        It must see nothing but pictures. Networks whose shared ones have one digest are computed together.
+        """
+        return None
+
+    def on_any_grid(self) -> "Shared":
+        """Whole rows, for networks whose numbers depend on the frames of a row and not on when it is."""
+        return Shared(replace(self, window=Window(self.window.frames)))
+
     def classifier(self, files: Files) -> "Network | None":
         """The same network on the same window, giving the scores of its classes; None where it has none."""
         return None
@@ -92,6 +103,20 @@ class Network(Extractor, ABC):
         Its state-dict keys are those of the whole network. No such tap: BadRequest.
         """
         raise BadRequest(f"got tap {tap!r} of {self.name}, which cannot go on from a stored row; extract it whole")
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Rows of a network that rows on overlapping windows are made of; each is computed once for a video's frames.
+
+    `above` None: they are the sharer's own rows. Else it builds what goes on from those of a window, forward(**arrays),
+    each (B, cells, *shape), -> {array: (B, *shape)}. A cell is of one frame, or of the frames at `places` in the
+    window: then the network is shown `there` (B, T) bool beside them, False for the place -1, outside the window.
+    """
+
+    network: Network
+    above: "Callable[[Files], nn.Module] | None" = None
+    places: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True)

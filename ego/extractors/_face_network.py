@@ -33,6 +33,8 @@ class FaceNetwork(Tracker):
     lag_seconds: ClassVar[float | None] = None
     width: ClassVar[int]
     """How many numbers `feature` has."""
+    above: ClassVar[tuple[str, ...]]
+    """The modules of the network above `feature`."""
 
     window: Window = Window()
     weights: Weights
@@ -60,6 +62,21 @@ class FaceNetwork(Tracker):
     @abstractmethod
     def network(self, files: Files) -> "nn.Module":
         """The network with its weights, in eval mode."""
+
+    def tail(self, tap: str, files: Files) -> "nn.Module":
+        """The network above stored rows of `feature`, trainable: forward(rows, ...) -> {"logits": (B, 2)}.
+
+        What it is given is that of `above_feature`. Its parameters lie under `model.`, named as in the published file.
+        """
+        if tap != "feature":
+            raise BadRequest(f"got tap {tap!r} of {self.name}, expected `feature`: what lies above it is the judgement")
+        from ego.extractors._above import Above
+
+        return Above(self.network(files), self.above, self.above_feature, "logits").eval()
+
+    @abstractmethod
+    def above_feature(self, network: "nn.Module", rows: "Tensor") -> "Tensor":
+        """Logits (B, 2) of stored features."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +137,13 @@ class ListeningFaceNetwork(FaceNetwork):
 @dataclass(frozen=True, kw_only=True)
 class ActiveSpeaker(ListeningFaceNetwork):
     """Tells from TalkNet's grey windows around a face, and from the cepstra, in which frames it speaks."""
+
+    above: ClassVar[tuple[str, ...]] = ("lossAV",)
+
+    def above_feature(self, network: "nn.Module", rows: "Tensor") -> "Tensor":
+        """Of rows (B, width), each for itself: what lies below has seen the whole piece."""
+        logits: Tensor = network.get_submodule("lossAV")(rows)
+        return logits
 
     def seen(self, network: "nn.Module", blocks: Iterator[Block], device: str) -> Iterator[Rows]:
         """(112, 112) bytes a face."""

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ego.errors import BadRequest
+from ego.extractors._above import Above
 from ego.extractors._tapped import _autocast, centre_crop
 from ego.extractors._viewed import seen
 from ego.extractors._views import ONE, views_of
@@ -50,6 +51,17 @@ def row_shape(spec: "Hf") -> tuple[int, ...]:
 def build(spec: "Hf", files: Mapping[Weights, Path]) -> nn.Module:
     """The model of a spec with its weights, in eval mode, every tensor filled from the file."""
     return Seen(_loaded(spec.config, spec.weights, files), spec, spec.output).eval()
+
+
+def above_pooled(spec: "Hf", files: Mapping[Weights, Path]) -> nn.Module:
+    """The classifier of a model, in eval mode."""
+    whole = Seen(_loaded(spec.config, spec.weights, files), spec, "logits").model
+    return Above(whole, ("classifier",), _classified, "feature", spec.precision).eval()
+
+
+def _classified(model: nn.Module, rows: torch.Tensor) -> torch.Tensor:
+    scores: torch.Tensor = model.get_submodule("classifier")(rows)
+    return scores
 
 
 class Seen(nn.Module):

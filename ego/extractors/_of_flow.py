@@ -5,10 +5,10 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from ego.errors import BadRequest
-from ego.extractors._backbone import Backbone, check_crop, crop_box
+from ego.extractors._backbone import Backbone, check_crop
 from ego.extractors._base import Extractor
 from ego.spec import late
-from ego.video import Box, Picture
+from ego.video import Picture
 
 if TYPE_CHECKING:
     from torch import nn
@@ -58,10 +58,6 @@ class OfFlow(Backbone, ABC):
     def needs(self) -> dict[str, Picture | Extractor]:
         """The frames, uncropped, or the flow."""
         return {"frames": self.picture} if self.sees is None else {"flow": self.sees}
-
-    def box(self, width: int, height: int) -> Box:
-        """The centre crop's part of the upright frame."""
-        return crop_box(self.shown, self.size, self.size, width, height)
 
     def prepare(self) -> "nn.Module":
         """The module that turns frames, or flow (B, T, 2, h, w) in pixels, into the network's float32 input."""

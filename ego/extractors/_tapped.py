@@ -19,7 +19,7 @@ class Tapped(nn.Module):
         taps: dict[str, str],
         arrange: Callable[[torch.Tensor], torch.Tensor],
         precision: str,
-        need: str = "frames",
+        need: str | tuple[str, ...] = "frames",
     ) -> None:
         super().__init__()
         self.model = model
@@ -29,14 +29,15 @@ class Tapped(nn.Module):
 
     def forward(self, *rows: torch.Tensor, **shown: torch.Tensor) -> dict[str, torch.Tensor]:
         """{array: (B, *shape) float32} of what it is shown under its need's name, or of stored rows."""
-        given = rows[0] if rows else shown[self._need]
-        with _autocast(given.device.type, self._precision):
-            found = self.model(self._prepare(given), tuple(self._taps))
+        needs = (self._need,) if isinstance(self._need, str) else self._need
+        given = rows or tuple(shown[need] for need in needs)
+        with _autocast(given[0].device.type, self._precision):
+            found = self.model(self._prepare(*given), tuple(self._taps))
         return {name: self._arrange(found[tap]).float() for tap, name in self._taps.items()}
 
 
 class Restored(nn.Module):
-    """Stored rows back in the network's own arrangement, in float32."""
+    """Stored rows back in the network's own arrangement, in float32, with the channels of maps last in memory."""
 
     def __init__(self, restore: Callable[[torch.Tensor], torch.Tensor]) -> None:
         super().__init__()
@@ -44,7 +45,39 @@ class Restored(nn.Module):
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """(B, *shape) -> (B, C, ...)."""
-        return self._restore(rows.float())
+        x = self._restore(rows.float())
+        if x.ndim < 4:
+            return x
+        return x.contiguous(memory_format=torch.channels_last if x.ndim == 4 else torch.channels_last_3d)
+
+
+class Moment(nn.Module):
+    """The only tap of a network at one moment, of the frames that it comes of: `model.moment` computes it."""
+
+    def __init__(self, whole: Tapped) -> None:
+        super().__init__()
+        self.whole = whole
+
+    def forward(self, frames: torch.Tensor, there: torch.Tensor) -> dict[str, torch.Tensor]:
+        """{"feature": (B, *shape) float32}; frames not `there` (B, T) are zeros to the network, as padding is."""
+        x = self.whole._prepare(frames)
+        x = x * there.repeat_interleave(len(x) // len(there), 0)[:, None, :, None, None]
+        with _autocast(frames.device.type, self.whole._precision):
+            moment: torch.Tensor = self.whole.model.moment(x)  # type: ignore[operator]
+        return {"feature": self.whole._arrange(moment).float()}
+
+
+class InTime(nn.Module):
+    """Maps of single moments, one after the other in time, through what lies above them."""
+
+    def __init__(self, above: nn.Module) -> None:
+        super().__init__()
+        self.above = above
+
+    def forward(self, feature: torch.Tensor) -> dict[str, torch.Tensor]:
+        """(B, T, ..., C, 1, h, w) -> what is above (B, ..., C, T, h, w)."""
+        found: dict[str, torch.Tensor] = self.above(feature.squeeze(-3).movedim(1, -3))
+        return found
 
 
 class Normalise(nn.Module):
@@ -93,6 +126,18 @@ class Stacked(nn.Module):
         """(v - mean) / std of v = (flow + 1) / 2."""
         grey = flow.transpose(1, 2).flatten(1, 2) / 2 + 0.5
         return (grey - self._mean) / self._std
+
+
+class Beside(nn.Module):
+    """Two inputs, each prepared, their channels side by side."""
+
+    def __init__(self, first: nn.Module, second: nn.Module) -> None:
+        super().__init__()
+        self._first, self._second = first, second
+
+    def forward(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        """(B, C + D, H, W)."""
+        return torch.cat([self._first(first), self._second(second)], dim=1)
 
 
 class OnlyFrame(nn.Module):

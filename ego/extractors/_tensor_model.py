@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ego.errors import BadRequest
 from ego.extractors._backbone import Precision, check_crop, crop_box, kind_of
-from ego.extractors._base import Files, Network
+from ego.extractors._base import Files, Network, Shared
 from ego.sampling import Window
 from ego.spec import Weights
 from ego.video import WHOLE, Array, Box, Picture
@@ -66,6 +66,10 @@ class TensorModel(Network):
     def box(self, width: int, height: int) -> Box:
         """The centre crop's part of the upright frame."""
         return crop_box(self.picture, self.size, self.size, width, height)
+
+    def shared(self) -> Shared:
+        """Whole rows."""
+        return self.on_any_grid()
 
     def build(self, files: Files) -> "nn.Module":
         """(B, T, H, W, 3) uint8 -> (B, *shape); the network lies under `model.`."""

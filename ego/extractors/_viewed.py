@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
+from ego.errors import BadRequest
 from ego.extractors._views import View
 
 
@@ -18,6 +19,25 @@ class Viewed(nn.Module):
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """The views of a window lie side by side."""
         return seen(frames, self._views, self._size, self._inner)
+
+
+class ViewedFlow(nn.Module):
+    """The same of flow in pixels: (B, T, 2, h, w) -> `inner` of (B * views, T, 2, size, size).
+
+    In a mirrored view x runs the other way, and a view that is scaled scales its vectors.
+    """
+
+    def __init__(self, inner: nn.Module, views: Sequence[View], size: int) -> None:
+        super().__init__()
+        self._inner, self._views, self._size = inner, tuple(views), size
+
+    def forward(self, flow: torch.Tensor) -> torch.Tensor:
+        """The views of a window lie side by side."""
+        if flow.ndim != 5 or flow.shape[2] != 2:
+            raise BadRequest(f"got rows of shape {tuple(flow.shape[2:])} as flow, expected fields (2, height, width)")
+        cuts = torch.stack([_cut_flow(flow.float(), view, self._size) for view in self._views], 1)
+        found: torch.Tensor = self._inner(cuts.flatten(0, 1))
+        return found
 
 
 class Apart(nn.Module):
@@ -46,6 +66,18 @@ def _cut(frames: torch.Tensor, view: View, size: int) -> torch.Tensor:
     if side != size:
         square = _resized(square, size)
     return square.flip(-2) if view.flip else square
+
+
+def _cut_flow(flow: torch.Tensor, view: View, size: int) -> torch.Tensor:
+    left, top, side = view.cut(size, flow.shape[-1], flow.shape[-2])
+    square = flow[..., top : top + side, left : left + side]
+    if side != size:
+        fields = square.flatten(0, 1)
+        scaled = nn.functional.interpolate(fields, size=(size, size), mode="bilinear", antialias=True)
+        square = scaled.reshape(*flow.shape[:3], size, size) * (size / side)
+    if not view.flip:
+        return square
+    return square.flip(-1) * torch.tensor([-1.0, 1.0], device=flow.device)[:, None, None]
 
 
 def _resized(frames: torch.Tensor, size: int) -> torch.Tensor:

@@ -31,6 +31,8 @@ OBJECTS = (
     "argparse.Namespace", "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint",
     "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype",
 )  # fmt: skip
+SCALES = ("lambda1", "gamma", "layer_scale_parameter")
+"""What transformers call the learnt scale of a layer: 0 would switch the layer off."""
 _reading = threading.Lock()
 
 
@@ -177,15 +179,17 @@ def _some(keys: list[str]) -> str:
 def initialise(module: torch.nn.Module, seed: int) -> None:
     """Fills `module` with random weights that depend on the seed and each tensor's key alone, on any machine.
 
-    Tensors of two and more axes are normal with variance 2 / fan-in (He et al. 2015); norms are the
-    identity, biases and counters 0.
+    Tensors of two and more axes are normal with variance 2 / fan-in (He et al. 2015); norms and the scales of
+    layers are the identity, biases and counters 0.
     """
     with torch.no_grad():
         for key, tensor in module.state_dict().items():
+            if not tensor.numel():
+                continue  # a network without register tokens has a table of none
             if tensor.ndim >= 2:
                 tensor.copy_(torch.from_numpy(_normal(seed, key, tuple(tensor.shape))))
             else:  # the one-dimensional `weight`s are the scales of norms
-                tensor.fill_(1 if key.endswith(("weight", "running_var")) else 0)
+                tensor.fill_(1 if key.endswith(("weight", "running_var", *SCALES)) else 0)
 
 
 def _normal(seed: int, key: str, shape: tuple[int, ...]) -> NDArray[np.float32]:

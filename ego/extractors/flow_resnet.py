@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ego.extractors._weights import Tensors
 
 DEPTH = 34
+POOLED = 7
+"""Cells a side of the windows that are pooled."""
 MEAN, STD = 0.449, 0.226
 """Of the three colours of ImageNet together."""
 
@@ -24,9 +26,11 @@ class FlowResNet(OfFlow):
 
     `sees` is the flow, such as `warp_flow`; each field is two channels, x before y, cut at 20 pixels and taken
     as a grey picture is: (v - 0.449) / 0.226, v from 0 to 1. A file of a ResNet-34 of pictures loads too: its
-    first convolution is its mean over the colours in every channel, its classifier is left out.
+    first convolution is its mean over the colours in every channel, its classifier is left out. `pool` is the mean
+    over windows of 7x7 cells, so that of a map of 8x8 (a crop of 225 to 256) the last row and column are not seen.
     """
 
+    version: ClassVar[int] = 2
     end_points: ClassVar[tuple[str, ...]] = plan.TAPS
     head: ClassVar[str] = "fc_action.bias"
     classes: ClassVar[int] = 61
@@ -61,7 +65,7 @@ class FlowResNet(OfFlow):
         """ResNet-34 of two channels a field."""
         from ego.layers.resnet import ResNet
 
-        return ResNet(DEPTH, self.classes_of(found), after, 2 * self.window.frames, "fc_action")
+        return ResNet(DEPTH, self.classes_of(found), after, 2 * self.window.frames, "fc_action", POOLED)
 
     def prepare(self) -> "nn.Module":
         """The crop of the fields, stacked."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ego.errors import BadRequest
 from ego.extractors._backbone import Precision, check_crop, crop_box, viewed
-from ego.extractors._base import Files, Network
+from ego.extractors._base import Files, Network, Shared
 from ego.extractors._model_folder import canonical_config, config_beside, geometry_beside
 from ego.extractors._views import ONE, check_views, described, views_of
 from ego.sampling import Window
@@ -109,11 +109,25 @@ class Hf(Network):
             return None
         return classes
 
+    def shared(self) -> Shared:
+        """Whole rows."""
+        return self.on_any_grid()
+
     def build(self, files: Files) -> "nn.Module":
         """(B, T, H, W, 3) uint8 -> (B, *shape); its parameters lie under `model.`, and it can be trained."""
         from ego.extractors import _hf
 
         return _hf.build(self, files)
+
+    def tail(self, tap: str, files: Files) -> "nn.Module":
+        """The classifier above stored rows of `pooled`: forward((B, D)) gives the scores of the classes."""
+        from ego.extractors import _hf
+
+        if tap != "pooled" or self.output != "logits":
+            raise BadRequest(
+                f"got tap {tap!r} of {self.name} with output {self.output}, expected `pooled` below output logits"
+            )
+        return _hf.above_pooled(self, files)
 
 
 @lru_cache(maxsize=16)

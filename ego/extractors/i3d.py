@@ -1,9 +1,11 @@
 """`i3d`: Inception-v1 I3D trained on ImageNet and Kinetics-400, one row a clip (Carreira and Zisserman 2017)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from ego.errors import BadRequest
+from ego.extractors._base import Files, Shared
+from ego.extractors._i3d_stem import Stem
 from ego.extractors._of_flow import OfFlow
 from ego.extractors._published import ANY, WeightFile
 from ego.layers import inception_plan as plan
@@ -83,6 +85,18 @@ class I3D(OfFlow):
         if height * width > 1:
             return channels, moments, height, width
         return (channels,) if moments == 1 else (moments, channels)
+
+    def shared(self) -> Shared | None:
+        """The stem's moments where frames are seen; whole rows where an end point below it is kept."""
+        if self.sees is not None or not set(self.taps) <= set(self.above(plan.STEM)):
+            return super().shared()
+        of = replace(self, window=Window(), taps=(plan.STEM,))
+        return Shared(Stem(of=of), self._above_stem, plan.stem_frames(self.window.frames))
+
+    def _above_stem(self, files: Files) -> "nn.Module":
+        from ego.extractors._tapped import InTime
+
+        return InTime(self.tail(plan.STEM, files))
 
     def arrange(self, x: "Tensor") -> "Tensor":
         """(B, C, T, h, w), or (B, T, C) or (B, C) where a moment is one vector."""

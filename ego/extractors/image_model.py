@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 from ego.errors import BadRequest
 from ego.extractors import _onnx, _tflite
 from ego.extractors._backbone import check_crop, check_one_frame, crop_box, kind_of
-from ego.extractors._base import Files, Network
+from ego.extractors._base import Files, Network, Shared
 from ego.extractors._graph import Graph, Layout, sides
 from ego.extractors._published import WeightFile
 from ego.sampling import Window
@@ -108,6 +108,10 @@ class ImageModel(Network):
         """Itself with the model's own output, where that is one vector; None where it is none."""
         whole = replace(self, output=_graph(files[self.weights], self.layout).tensors[-1])
         return whole if len(whole.rows(files)["feature"].shape) == 1 else None
+
+    def shared(self) -> Shared:
+        """Whole rows."""
+        return self.on_any_grid()
 
     def build(self, files: Files) -> "nn.Module":
         """(B, 1, H, W, 3) uint8 -> (B, *shape); it has no parameters and cannot be trained."""

@@ -9,7 +9,7 @@ from ego.extractors._base import Beside, Block, Files, Rows
 from ego.extractors._face_network import FaceNetwork
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +22,7 @@ class LAM(FaceNetwork):
     """
 
     width: ClassVar[int] = 256
+    above: ClassVar[tuple[str, ...]] = ("lstm", "last_layer1", "last_layer2")
 
     precision: Precision = "bfloat16"
 
@@ -31,6 +32,13 @@ class LAM(FaceNetwork):
         from ego.layers.face_lstm import LookingAtMe
 
         return load(lambda found: LookingAtMe(), self.weights, files)
+
+    def above_feature(self, network: "nn.Module", rows: "Tensor") -> "Tensor":
+        """Of the seven rows around each (B, 7, 256)."""
+        from ego.layers.face_lstm import LookingAtMe
+
+        assert isinstance(network, LookingAtMe)
+        return network.judge(rows)
 
     def follow(self, blocks: Iterator[Block], beside: Beside, files: Files, device: str) -> Iterator[Rows]:
         """Rows in the order of the frames, three frames late."""

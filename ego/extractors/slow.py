@@ -19,6 +19,7 @@ class Slow(Residual):
 
     arch: ClassVar[plan.Arch] = "slow"
     end_points: ClassVar[tuple[str, ...]] = (*plan.STEPS, "tokens", "pool", "logits")
+    alone: ClassVar[str | None] = "res3"
     published: ClassVar[tuple[WeightFile, ...]] = (
         zoo_file("SLOW_8x8_R50.pyth", "Slow 8x8, 74.6 % top-1", (("depth", 50),)),
     )

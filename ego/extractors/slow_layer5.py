@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from ego.errors import BadRequest
 from ego.extractors._slowfast import Residual
 from ego.layers import slowfast_plan as plan
 from ego.sampling import Window
@@ -66,6 +67,11 @@ class SlowLayer5(Residual):
         from ego.layers.slow_layer5 import SlowLayer5 as Layers
 
         head, classes = next(iter(self.heads(found).items()), (None, 0))
+        if after == "pool" and head == plan.KEYFRAME_HEAD:
+            raise BadRequest(
+                f"got tap 'pool' of {self.name} with the head of keyframe localisation, which gives a logit for each "
+                "frame and not for their mean; name the tap tokens"
+            )
         return Layers(head, classes, self._cells, after)
 
     def prepare(self) -> "nn.Module":

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ego.errors import BadRequest
 from ego.extractors._backbone import Precision
 from ego.extractors._base import Block, Files, Rows
 from ego.extractors._face_network import ListeningFaceNetwork
@@ -28,6 +29,7 @@ class TTM(ListeningFaceNetwork):
     """
 
     width: ClassVar[int] = 256
+    above: ClassVar[tuple[str, ...]] = ("lstm", "audio_encoder", "last_layer1", "last_layer2")
 
     fps: float = 30.0
     piece_seconds: float = 5.0
@@ -40,6 +42,17 @@ class TTM(ListeningFaceNetwork):
         from ego.layers.face_lstm import TalkingToMe
 
         return load(lambda found: TalkingToMe(), self.weights, files, rename=_without_front_end)
+
+    def above_feature(self, network: "nn.Module", rows: "Tensor", sound: "Tensor | None" = None) -> "Tensor":
+        """Of pieces (B, T, 256) with their sound (B, samples) in [-1, 1]."""
+        from ego.layers.audio_frontend import LogMel, scaled_to
+        from ego.layers.face_lstm import TalkingToMe
+
+        assert isinstance(network, TalkingToMe)
+        if sound is None:
+            raise BadRequest(f"got no sound for the tail of {self.name}, which hears; give it as sound=")
+        spectra = LogMel().to(rows.device)(scaled_to(sound, self.loudness) if self.loudness else sound)
+        return network.judge(rows, spectra)
 
     def samples(self, ticks: int) -> int:
         """One tick's less than are seen, but not nothing."""
@@ -62,7 +75,6 @@ class TTM(ListeningFaceNetwork):
         import torch
 
         from ego.extractors._looking import features
-        from ego.layers.audio_frontend import LogMel, scaled_to
         from ego.layers.face_lstm import TalkingToMe
 
         assert isinstance(network, TalkingToMe)
@@ -70,5 +82,4 @@ class TTM(ListeningFaceNetwork):
             nobody = np.zeros((1, 224, 224, 3), np.uint8)
             black = torch.from_numpy(features(network.video_encoder, nobody, str(seen.device), self.precision))
             seen = torch.where(torch.from_numpy(there).to(seen.device)[:, None], seen, black.to(seen.device))
-        spectra = LogMel().to(seen.device)(scaled_to(sound, self.loudness) if self.loudness else sound)
-        return seen, network.judge(seen[None], spectra).expand(len(seen), 2)
+        return seen, self.above_feature(network, seen[None], sound).expand(len(seen), 2)

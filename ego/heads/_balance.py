@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ego.errors import BadRequest
 from ego.heads._base import slot
 
+Products = NDArray[np.float64]
 ROUNDS = 250
 SMALL = 1e-12
 
@@ -58,45 +61,53 @@ def descent(
 def min_norm(products: Tensor) -> Tensor:
     """(K,) weights, none negative, sum 1, of the shortest sum of K vectors, from their products (K, K).
 
-    Closed form for two, Frank and Wolfe's steps with an exact length for more.
+    Closed form for two; for more Wolfe's finite algorithm (1976), which goes where Frank and Wolfe's steps go, in full.
     """
-    count = len(products)
-    if count == 1:
-        return products.new_ones(1)
-    if count == 2:
-        share = _share(products[0, 0], products[0, 1], products[1, 1])
+    if len(products) == 2:
+        longest = products.diagonal().max().clamp(min=torch.finfo(products.dtype).tiny)
+        (first, both), (_, second) = products / longest
+        apart = first + second - 2 * both
+        share = torch.where(
+            apart > SMALL, ((second - both) / apart.clamp(min=SMALL)).clamp(0, 1), torch.full_like(apart, 0.5)
+        )
         return torch.stack([share, 1 - share])
-    weights = products.new_full((count,), 1 / count)
+    found = _wolfe(products.detach().double().cpu().numpy())
+    return torch.from_numpy(found).to(products)
+
+
+def _wolfe(products: Products) -> Products:
+    """Weights of the shortest sum: vectors join while they shorten it, and leave where they would count negatively."""
+    products = products / max(float(products.diagonal().max()), np.finfo(float).tiny)  # the longest has length 1
+    weights = np.zeros(len(products))
+    weights[products.diagonal().argmin()] = 1
     for _ in range(ROUNDS):
         slopes = products @ weights
-        toward = int(slopes.argmin())
-        away = int(torch.where(weights > 0, slopes, -torch.inf).argmax())
-        length = weights @ slopes
-        if length - slopes[toward] <= 1e-9 * length.clamp(min=SMALL):
+        nearest = int(slopes.argmin())
+        active = weights > 0
+        if weights @ slopes - slopes[nearest] <= SMALL or active[nearest]:
             break
-        if length - slopes[toward] >= slopes[away] - length:
-            share = _share(products[toward, toward], slopes[toward], length)
-            weights = weights * (1 - share)
-            weights[toward] += share
-        else:
-            weights = _less(weights, products, slopes, away)
-    return weights
+        active[nearest] = True
+        while True:
+            flat = _flat(products, active)
+            leaving = active & (flat <= 0)
+            if not leaving.any():
+                weights = flat
+                break
+            apart = np.where(leaving, np.maximum(weights - flat, SMALL), 1.0)
+            shares = np.where(leaving, weights / apart, np.inf)
+            weights = np.clip(weights + min(float(shares.min()), 1.0) * (flat - weights), 0, None)
+            active[int(shares.argmin())] = False
+            weights[~active] = 0
+    return np.asarray(weights / weights.sum())
 
 
-def _share(first: Tensor, both: Tensor, second: Tensor) -> Tensor:
-    """The part of the first of two vectors in their shortest mean, from their products."""
-    apart = first + second - 2 * both
-    return torch.where(
-        apart > SMALL, ((second - both) / apart.clamp(min=SMALL)).clamp(0, 1), torch.full_like(apart, 0.5)
-    )
-
-
-def _less(weights: Tensor, products: Tensor, slopes: Tensor, away: int) -> Tensor:
-    """A step away from the vector that lengthens the sum most, at most until it has no part."""
-    length = weights @ slopes
-    apart = length - 2 * slopes[away] + products[away, away]
-    most = weights[away] / (1 - weights[away]).clamp(min=SMALL)
-    step = torch.minimum((slopes[away] - length) / apart.clamp(min=SMALL), most)
-    moved = weights * (1 + step)
-    moved[away] -= step
-    return moved.clamp(min=0)
+def _flat(products: Products, active: NDArray[np.bool_]) -> Products:
+    """Weights of sum 1, of any sign, of the shortest sum of the active vectors; 0 for the others."""
+    chosen = np.flatnonzero(active)
+    count = len(chosen)
+    system = np.ones((count + 1, count + 1))
+    system[:count, :count] = products[np.ix_(chosen, chosen)]
+    system[count, count] = 0
+    found = np.zeros(len(products))
+    found[chosen] = np.linalg.lstsq(system, np.append(np.zeros(count), 1.0), rcond=None)[0][:count]
+    return found

@@ -35,6 +35,11 @@ class Logistic(Head):
             )
 
     @property
+    def pooled(self) -> bool:
+        """It reads means alone."""
+        return True
+
+    @property
     def solves(self) -> bool:
         """Always: scikit-learn does."""
         return True

@@ -38,6 +38,11 @@ class Ridge(Head):
             raise BadRequest(f"got ridge.held_out = {self.held_out:g}, expected 0 <= held_out < 1")
 
     @property
+    def pooled(self) -> bool:
+        """It reads means alone."""
+        return True
+
+    @property
     def solves(self) -> bool:
         """Always: there is a closed form."""
         return True

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 from ego.errors import BadRequest
 from ego.heads._base import Head, Tasks
 from ego.heads._shapes import maps, share
-from ego.heads.multitask import check_cells
 from ego.video import Array
 
 if TYPE_CHECKING:
@@ -49,6 +48,5 @@ class STAM(Head):
                     f"got the task {name!r} of shape {list(shape)} for stam, which predicts a map (h, w) a step; use "
                     "the task heatmap"
                 )
-            check_cells(self, name, shape, shapes[seen])
         clips = {name: task.shape for name, task in tasks.items() if not task.reads}
         return STAMModule(seen, shapes[seen], self.attention, self.normalised, self.dropout, clips, tuple(dense))

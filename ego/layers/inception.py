@@ -15,6 +15,7 @@ from ego.layers.inception_plan import (
     MIXTURES,
     POOL,
     POOLINGS,
+    STEM,
     Triple,
     channels_after,
     same_padding,
@@ -40,9 +41,9 @@ class Unit3d(nn.Module):
         self.conv3d = nn.Conv3d(channels, out, kernel, stride, bias=head)
         self.bn = None if head else nn.BatchNorm3d(out, eps=1e-3, momentum=0.01)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, channels, T, H, W) -> (B, out, ceil(T / stride) ...)."""
-        x, padding = pad_same(x, self._kernel, self._stride)
+    def forward(self, x: torch.Tensor, inside: bool = False) -> torch.Tensor:
+        """(B, channels, T, H, W) -> (B, out, ceil(T / stride) ...); `inside`: without padding in time."""
+        x, padding = pad_same(x, (1, *self._kernel[1:]) if inside else self._kernel, self._stride)
         weight, bias = self.conv3d.weight, self.conv3d.bias
         if self.bn is None:
             return F.conv3d(x, weight, bias, self._stride, padding)
@@ -126,6 +127,13 @@ class InceptionI3d(nn.Module):
             if name in taps:
                 found[name] = x
         return found
+
+    def moment(self, x: torch.Tensor) -> torch.Tensor:
+        """One moment of `Conv3d_2b_1x1`, (B, 64, 1, h, w), of the seven frames that the stem sees of it."""
+        x = self.get_submodule(END_POINTS[0])(x, inside=True)
+        for name in END_POINTS[1 : END_POINTS.index(STEM) + 1]:
+            x = self.get_submodule(name)(x)
+        return x
 
 
 def _end_point(name: str, channels: int, classes: int) -> nn.Module | None:

@@ -32,12 +32,22 @@ END_POINTS = (
     "Mixed_5c", "avg_pool", "logits",
 )  # fmt: skip
 POOL: Triple = (2, 7, 7)
+STEM = "Conv3d_2b_1x1"
+"""The last end point whose moments come of the first convolution's frames alone."""
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
     """(front, back) zeros of one axis, so that the output has ceil(size / stride) cells."""
     pad = max(kernel - (stride if size % stride == 0 else size % stride), 0)
     return pad // 2, pad - pad // 2
+
+
+def stem_frames(frames: int) -> tuple[tuple[int, ...], ...]:
+    """The frames of a clip that each moment of the stem sees; -1 is padding before or after it."""
+    kernel, stride, _ = CONVOLUTIONS[END_POINTS[0]]
+    front, _ = same_padding(frames, kernel[0], stride[0])
+    seen = [range(start - front, start - front + kernel[0]) for start in range(0, frames, stride[0])]
+    return tuple(tuple(frame if 0 <= frame < frames else -1 for frame in moment) for moment in seen)
 
 
 def shape(tap: str, frames: int, height: int, width: int, classes: int) -> Size:

@@ -78,11 +78,20 @@ class ResNet(nn.Module):
     forward((B, channels, H, W) normalised, or the stage's map) gives the wanted taps by name: `conv2_x` to
     `conv5_x` maps (B, C, h, w), `pool` (B, C), `logits` (B, classes); `bn` is `conv5_x`, `nbn` the same
     without its last norm and ReLU, `cam_raw` (B, h, w) the class activation of the likeliest class and `cam` its
-    softmax over the cells. The classifier is called `head`; with 0 classes there is none.
+    softmax over the cells. The classifier is called `head`; with 0 classes there is none. `pool` is the mean of all
+    cells, or with a `window` of the cells that whole windows of so many a side cover, from the top left. A
+    `modulation` turns the map of the first convolution by what the input holds beyond its channels.
     """
 
     def __init__(
-        self, depth: int, classes: int = 1000, after: str | None = None, channels: int = 3, head: str = "fc"
+        self,
+        depth: int,
+        classes: int = 1000,
+        after: str | None = None,
+        channels: int = 3,
+        head: str = "fc",
+        window: int = 0,
+        modulation: nn.Module | None = None,
     ) -> None:
         super().__init__()
         block = Bottleneck if depth >= 50 else BasicBlock
@@ -90,7 +99,8 @@ class ResNet(nn.Module):
             self.conv1 = nn.Conv2d(channels, 64, 7, 2, 3, bias=False)
             self.bn1 = nn.BatchNorm2d(64)
             self.maxpool = nn.MaxPool2d(3, 2, 1)
-        self._after, self._head = after, head
+        self.modulation = modulation
+        self._after, self._head, self._window = after, head, window
         self._stages = STAGES if after is None else STAGES[STAGES.index(after) + 1 :] if after in STAGES else ()
         width = 64
         for stage, (name, narrow) in enumerate(zip(STAGES, WIDTHS, strict=True)):
@@ -109,7 +119,7 @@ class ResNet(nn.Module):
         """The wanted taps by name; nothing above the highest of them is computed."""
         found: dict[str, torch.Tensor] = {}
         if self._after is None:
-            x = self.maxpool(torch.relu(self.bn1(self.conv1(x))))
+            x = self.maxpool(torch.relu(self.bn1(self._first(x))))
         for name in self._stages:
             stage = self.get_submodule(f"layer{STAGES.index(name) + 1}")
             assert isinstance(stage, nn.Sequential)
@@ -127,9 +137,15 @@ class ResNet(nn.Module):
         above = self._top(x, taps)
         return found | {tap: above[tap] for tap in taps if tap in above}
 
+    def _first(self, x: torch.Tensor) -> torch.Tensor:
+        """The first convolution, modulated by the channels beyond its own where there is a modulation."""
+        channels = x.shape[1] if self.modulation is None else self.conv1.in_channels
+        found: torch.Tensor = self.conv1(x[:, :channels])
+        return found if self.modulation is None else self.modulation(found, x[:, channels:])
+
     def _top(self, x: torch.Tensor, taps: Sequence[str]) -> dict[str, torch.Tensor]:
         """What lies above the last map, or above `pool`."""
-        found = {"pool": x} if self._after == "pool" else {"bn": x, "pool": x.mean(dim=(2, 3))}
+        found = {"pool": x} if self._after == "pool" else {"bn": x, "pool": self._pooled(x)}
         if not {"logits", "cam", "cam_raw"}.isdisjoint(taps):
             head = self.get_submodule(self._head)
             assert isinstance(head, nn.Linear)
@@ -138,6 +154,12 @@ class ResNet(nn.Module):
                 found["cam_raw"] = class_activation(x, head.weight, found["logits"])
                 found["cam"] = found["cam_raw"].flatten(1).softmax(1).view_as(x[:, 0])
         return found
+
+    def _pooled(self, x: torch.Tensor) -> torch.Tensor:
+        tall, wide = x.shape[2:]
+        if self._window and min(tall, wide) >= self._window:
+            x = x[:, :, : tall - tall % self._window, : wide - wide % self._window]
+        return x.mean(dim=(2, 3))
 
 
 def class_activation(x: torch.Tensor, weight: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:

@@ -18,9 +18,10 @@ from ego.cache.store import FeatureStore
 from ego.extractors._base import Files, Network
 from ego.media.decode import Choice
 from ego.pipeline.device import device_of
+from ego.pipeline.engine import How
 from ego.pipeline.jobs import Advance, Job, Outcome, shares
-from ego.pipeline.lanes import Lane
 from ego.pipeline.passes import passes
+from ego.pipeline.sharing import lanes_of
 from ego.pipeline.threads import Run
 
 SHARE_SECONDS = 300.0
@@ -35,6 +36,7 @@ class Settings:
     batch: int | None = None
     workers: int | None = None
     decoder: Choice = "auto"
+    compiled: bool = False
 
 
 def extract(
@@ -46,16 +48,18 @@ def extract(
     batch: int | None = None,
     workers: int | None = None,
     decoder: Choice = "auto",
+    compiled: bool = False,
     jobs_at_once: int = 1,
     executor: Executor | None = None,
 ) -> Iterator[Advance | Outcome]:
     """One Outcome for each job, as they end, and Advances between; entries appear whole or not at all.
 
-    `batch` is windows at once, `workers` compute threads, `jobs_at_once` processes on this machine.
+    `batch` is windows at once, `workers` compute threads, `jobs_at_once` processes on this machine;
+    `compiled` has torch.compile make kernels of the networks first.
     With an `executor` (a cluster's) jobs go to its workers in shares and only outcomes come back.
     Stopping early leaves nothing half written.
     """
-    settings = Settings(device, batch, workers, decoder)
+    settings = Settings(device, batch, workers, decoder, compiled)
     if executor is not None:
         waiting = [
             executor.submit(_whole_share, share, store.places, files, settings) for share in shares(jobs, SHARE_SECONDS)
@@ -120,12 +124,9 @@ def _one_pass(
     workers = settings.workers or (2 if device.startswith("cuda") else os.cpu_count() or 1)
     needed = {one.digest: one for job in jobs for one in job.riding}
     with _intra_op_threads(device, workers):
-        lanes = {
-            digest: Lane(extractor, files, device, settings.batch)
-            for digest, extractor in needed.items()
-            if isinstance(extractor, Network)
-        }
-        run = Run(jobs, store, files, lanes, device, workers, settings.decoder, scratch)
+        how = How(device, settings.batch, settings.compiled)
+        lanes = lanes_of([one for one in needed.values() if isinstance(one, Network)], files, how)
+        run = Run(jobs, store, files, lanes, how, workers, settings.decoder, scratch)
         try:
             yield from run.events()
         finally:

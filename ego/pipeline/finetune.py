@@ -1,11 +1,12 @@
 """`ego finetune`: clips -> decoded windows -> backbones and head joined -> the same loop -> a run."""
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from torch import nn
 
 from ego.errors import BadRequest
-from ego.extractors._base import Extractor, Files, Network
+from ego.extractors._base import Extractor, Files, Network, Tracker
 from ego.heads._train import begin
 from ego.media.decode import Decoded
 from ego.pipeline import cached, runs
@@ -18,7 +19,6 @@ from ego.pipeline.fit import (
     finish,
     head_of,
     planned,
-    result,
     run_loop,
     stored_clips,
 )
@@ -27,25 +27,41 @@ from ego.pipeline.parity import Parity, check_parity
 from ego.pipeline.recipe import Recipe
 from ego.pipeline.windows import Shown
 from ego.samplers import Sampling
-from ego.video import Array, Picture
+from ego.spec import weight_fields
+from ego.video import Array, Signal
 
 
-def finetune(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterator[Parity | Trained | Finished]:
+@dataclass(frozen=True)
+class Frozen:
+    """An extractor with weights that is read from the store and not trained: the recipe's name of it, and why."""
+
+    own: str
+    extractor: str
+    why: str
+
+
+def finetune(
+    recipe: Recipe, at: Workplace, folds: Sequence[str] = ()
+) -> Iterator[Frozen | Parity | Trained | Finished]:
     """Trains the recipe's head together with the networks it reads, fold by fold; last the finished run.
 
-    Every network with parameters that the head reads and that sees pictures alone runs live on decoded
-    windows; whatever else it reads comes from the store. First each stored entry of a live network is held
-    against what it
-    computes now (`Parity`). The windows of all clips are held in memory.
+    Every network with parameters that the head reads runs live on decoded windows, their sound, and the stored
+    rows of what it holds; whatever else the head reads comes from the store, and is told where it has weights
+    (`Frozen`). First each stored entry of a live network is held against what it computes now (`Parity`). The
+    windows of all clips are held in memory.
     """
     head = head_of(recipe)
     if head.tails:
         raise BadRequest("finetune trains whole networks; leave head.tails out and name the end points in taps")
     if not recipe.sampling.rows:
         raise BadRequest("finetune decodes a few windows a clip: set how many with --set sampling.rows=2")
+    if recipe.training.mixup or recipe.training.feature_dropout:
+        raise BadRequest("training.mixup and training.feature_dropout are for stored features; finetune sees pictures")
     if recipe.sampling != Sampling(rows=recipe.sampling.rows):
         raise BadRequest("finetune decodes evenly spaced windows; [sampling] may hold rows and nothing else")
-    live, built = _live(cached.sources(head, recipe), at.files)
+    extractors = cached.sources(head, recipe)
+    live, built = _live(extractors, at.files)
+    yield from _frozen(extractors, live)
     plan, entries = planned("finetune", recipe, at, folds, live)
     if (metrics := runs.read(plan.path(at.out))) is not None:
         yield Finished(plan.path(at.out), metrics, found=True)
@@ -53,7 +69,7 @@ def finetune(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterat
     check_learnable(plan.problem)
     shown = {}
     for own, extractor in live.items():
-        shown[own], decoded = decode(plan.problem, extractor, at.decoder, recipe.sampling.rows)
+        shown[own], decoded = decode(plan.problem, extractor, at.decoder, at.store, recipe.sampling.rows)
         yield from _parities(plan.problem, extractor, built[own], shown[own], decoded, at)
     arrays = {own: _arrays(own, extractor, head.features, at.files) for own, extractor in live.items()}
     clips = LiveClips(stored_clips(plan, entries, at), shown, arrays)
@@ -65,21 +81,27 @@ def finetune(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterat
 
 def _live(extractors: Mapping[str, Extractor], files: Files) -> tuple[dict[str, Network], dict[str, nn.Module]]:
     """The extractors that can be trained, and their modules; none is a BadRequest."""
-    networks = {own: one for own, one in extractors.items() if isinstance(one, Network) and _sees_only(one)}
+    networks = {own: one for own, one in extractors.items() if isinstance(one, Network) and not _reads_signals(one)}
     built = {own: one.build(files) for own, one in networks.items()}
     live = {own: one for own, one in networks.items() if any(True for _ in built[own].parameters())}
     if not live:
         names = ", ".join(f"{own} ({one.name})" for own, one in extractors.items())
         raise BadRequest(
-            f"the head reads {names}: none has weights to train and sees pictures alone; use resnet or i3d, or "
-            "`ego fit-heads`"
+            f"the head reads {names}: none is a network with weights to train; use resnet or i3d, or `ego fit-heads`"
         )
     return live, built
 
 
-def _sees_only(extractor: Extractor) -> bool:
-    """Whether it is shown decoded pictures and nothing else; what hears or holds another comes from the store."""
-    return all(isinstance(need, Picture) for need in extractor.needs().values())
+def _frozen(extractors: Mapping[str, Extractor], live: Mapping[str, Network]) -> Iterator[Frozen]:
+    """What has weights of its own and does not run live."""
+    for own, one in extractors.items():
+        if own not in live and weight_fields(type(one)):
+            why = "it follows a video in order" if isinstance(one, Tracker) else "its file cannot be trained"
+            yield Frozen(own, one.name, why)
+
+
+def _reads_signals(extractor: Extractor) -> bool:
+    return any(isinstance(need, Signal) for need in extractor.needs().values())
 
 
 def _arrays(own: str, extractor: Network, features: tuple[str, ...], files: Files) -> dict[str, Array]:
@@ -116,5 +138,4 @@ def _fold(
     """Trains one fold from the networks' own weights, and returns its result."""
     head = begin(plan.head, clips.shapes, plan.problem.trained_tasks, plan.training)
     module = Joined({own: extractor.build(at.files) for own, extractor in live.items()}, head)
-    log = yield from run_loop(name, plan, module, clips.only(plan.problem.folds[name]["train"]), at.device)
-    return result(name, plan, module, clips, at.device, log)
+    return (yield from run_loop(name, plan, module, clips, at))

@@ -1,16 +1,18 @@
-"""A lane is one network at work: windows of any video are gathered into batches and computed."""
+"""A lane is one network at work: rows of any video are gathered into batches and computed."""
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from ego.errors import BadRequest
 from ego.extractors._base import Files, Network
+from ego.pipeline.engine import Engine, How, Inputs, Tensors
 from ego.sampling import Row
 
 if TYPE_CHECKING:
@@ -20,74 +22,63 @@ Pixels = NDArray[np.uint8]
 
 
 @dataclass
-class Batch:
-    """Windows of one lane: what is shown by need, and whose rows they are, in runs of one ride each."""
+class Batch(ABC):
+    """At most `capacity` rows computed at once for an extractor, and whose they are, in runs of one ride each."""
 
-    lane: "Lane"
-    inputs: dict[str, torch.Tensor]
+    extractor: Network
     runs: "list[tuple[Ride, list[Row], list[tuple[int, ...]]]]" = field(default_factory=list)
     filled: int = 0
+    capacity: int = field(kw_only=True)
 
+    def count(self, ride: "Ride", row: Row, source: tuple[int, ...]) -> None:
+        """Notes whose row came last."""
+        if not self.runs or self.runs[-1][0] is not ride:
+            self.runs.append((ride, [], []))
+        self.runs[-1][1].append(row)
+        self.runs[-1][2].append(source)
+        self.filled += 1
+
+    @abstractmethod
     def compute(self) -> dict[str, NDArray[Any]]:
-        """The lane's arrays for the filled windows, cast to their declared types."""
-        return self.lane.compute({name: tensor[: self.filled] for name, tensor in self.inputs.items()})
+        """The extractor's arrays for its rows, cast to their declared types."""
 
 
-class Lane:
+Give = Callable[[Batch], None]
+
+
+class Lane(ABC):
     """One network of this run: its module on the device and the batch being filled, by several threads in turn."""
 
-    def __init__(self, extractor: Network, files: Files, device: str, batch: int | None) -> None:
+    def __init__(self, extractor: Network, module: nn.Module, files: Files, how: How) -> None:
         self.extractor = extractor
         self.arrays = extractor.rows(files)
-        self._module = extractor.build(files).to(device).eval()
-        self._device, self._rows = device, batch
+        self.how = how
+        self._engine = Engine(module, how, extractor.name)
         self._open: Batch | None = None
         self._lock = threading.Lock()
 
     def add(
         self, ride: "Ride", row: Row, source: tuple[int, ...], shown: Mapping[str, Any], give: Callable[[Batch], None]
     ) -> None:
-        """Puts one window into the open batch and gives the batches that are full, in the order of their rows.
+        """Puts one row into the open batch and gives the batches that are full, in the order of their rows.
 
-        What is shown for a need is a list with one array a frame, or one array for the whole row. Another
-        size than before (the next video's pictures) closes the batch first.
+        What is shown for a need is a list with one array a frame, or one array for the whole row.
         """
-        shapes = {need: _shape(values) for need, values in shown.items()}
         with self._lock:
-            batch = self._open
-            if batch is not None and any(tuple(batch.inputs[need].shape[1:]) != one for need, one in shapes.items()):
-                self._close(give)
-            batch = self._open = self._open or self._new(shapes, shown)
-            for need, values in shown.items():
-                place = batch.inputs[need][batch.filled].numpy()
-                if isinstance(values, list):
-                    np.stack(values, out=place)
-                else:
-                    place[...] = values
-            if not batch.runs or batch.runs[-1][0] is not ride:
-                batch.runs.append((ride, [], []))
-            batch.runs[-1][1].append(row)
-            batch.runs[-1][2].append(source)
-            batch.filled += 1
-            if batch.filled == len(next(iter(batch.inputs.values()))):
+            batch = self._open = self._with(ride, row, shown, give)
+            batch.count(ride, row, source)
+            if batch.filled == batch.capacity:
                 self._close(give)
 
-    def flush(self, give: Callable[[Batch], None]) -> None:
+    def flush(self, give: Give) -> None:
         """Gives the open batch, as full as it is."""
         with self._lock:
             self._close(give)
 
-    def _close(self, give: Callable[[Batch], None]) -> None:
-        batch, self._open = self._open, None
-        if batch is not None:
-            give(batch)
-
-    def compute(self, inputs: Mapping[str, torch.Tensor]) -> dict[str, NDArray[Any]]:
-        """Runs the network on windows and casts its rows; safe to call from several threads."""
+    def compute(self, inputs: Tensors, capacity: int) -> dict[str, NDArray[Any]]:
+        """Runs the network on rows and casts what it gives; safe to call from several threads."""
         rows = len(next(iter(inputs.values())))
-        with torch.inference_mode():
-            moved = {name: tensor.to(self._device, non_blocking=True) for name, tensor in inputs.items()}
-            outputs = self._module(**moved)
+        outputs = self._engine(inputs, capacity)
         found = {}
         for name, array in self.arrays.items():
             output = outputs[name]
@@ -100,19 +91,43 @@ class Lane:
             found[name] = array.cast(plain.cpu().numpy())
         return found
 
-    def _new(self, shapes: Mapping[str, tuple[int, ...]], shown: Mapping[str, Any]) -> Batch:
-        first = {need: values[0] if isinstance(values, list) else values for need, values in shown.items()}
-        kinds = {need: np.asarray(values).dtype for need, values in first.items()}
-        window_bytes = sum(int(np.prod(shapes[need])) * kind.itemsize for need, kind in kinds.items())
-        on_gpu = self._device.startswith("cuda")
-        rows = self._rows or max(1, min(64 if on_gpu else 16, (256 if on_gpu else 32) * 2**20 // max(window_bytes, 1)))
-        inputs = {
-            need: torch.empty((rows, *shapes[need]), dtype=torch.from_numpy(np.empty(0, kind)).dtype, pin_memory=on_gpu)
-            for need, kind in kinds.items()
-        }
-        return Batch(self, inputs)
+    @abstractmethod
+    def _with(self, ride: "Ride", row: Row, shown: Mapping[str, Any], give: Give) -> Batch:
+        """The open batch, or a new one, with what the row is computed from in it."""
+
+    def _close(self, give: Give) -> None:
+        batch, self._open = self._open, None
+        if batch is not None:
+            give(batch)
 
 
-def _shape(values: Any) -> tuple[int, ...]:
-    """The shape of what one row is shown for one need."""
-    return (len(values), *values[0].shape) if isinstance(values, list) else tuple(np.shape(values))
+@dataclass
+class Windows(Batch):
+    """Rows with all that they are shown."""
+
+    lane: "WindowLane" = field(kw_only=True)
+    inputs: Inputs = field(kw_only=True)
+
+    def compute(self) -> dict[str, NDArray[Any]]:
+        """See `Batch`."""
+        return self.lane.compute(self.inputs.tensors(), self.capacity)
+
+
+class WindowLane(Lane):
+    """A network that computes each row from what it is shown for it."""
+
+    def __init__(self, extractor: Network, files: Files, how: How) -> None:
+        super().__init__(extractor, extractor.build(files), files, how)
+
+    def _with(self, ride: "Ride", row: Row, shown: Mapping[str, Any], give: Give) -> Windows:
+        """Another size than before (the next video's pictures) closes the batch first."""
+        batch = self._open
+        assert batch is None or isinstance(batch, Windows)
+        if batch is not None and not batch.inputs.fit(shown):
+            self._close(give)
+            batch = None
+        if batch is None:
+            inputs = Inputs(shown, self.how)
+            batch = Windows(self.extractor, lane=self, inputs=inputs, capacity=inputs.capacity)
+        batch.inputs.put(shown)
+        return batch

@@ -3,31 +3,34 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ego.cache.store import FeatureStore
 from ego.errors import BadRequest
 from ego.extractors._base import Network
 from ego.heads._base import Batch, Tensors, slot
 from ego.media.decode import Decoded, Decoder
 from ego.pipeline.averaging import Looked
+from ego.pipeline.beside import completed
 from ego.pipeline.cached import CachedClips, feature_name
 from ego.pipeline.clips import Indices, Problem, moments
 from ego.pipeline.windows import Shown, nearest_windows
 from ego.video import Array, Clip
 
-PIXELS = "pixels of "
+GIVEN = "given to "
 
 
 @dataclass(frozen=True, eq=False)
 class LiveClips:
     """Clips of a problem with the windows of their live features in memory; the rest comes from the store.
 
-    `shown` holds the windows of each clip by the recipe's name of a live extractor, `arrays` what the
-    head calls its arrays and what they are.
+    `shown` holds the windows of each clip by the recipe's name of a live extractor, with all that it is shown,
+    `arrays` what the head calls its arrays and what they are.
     """
 
     cached: CachedClips
@@ -51,7 +54,7 @@ class LiveClips:
         return Looked.once(self)
 
     def batch(self, indices: NDArray[np.int64], draw: np.random.Generator | None = None) -> Batch:
-        """A batch whose live features are (B, N, T, H, W, 3) uint8 by need."""
+        """A batch whose live features are what their networks are shown, by need: pictures (B, N, T, H, W, 3) uint8."""
         picked = self.cached.chosen[indices]
         rest = self.cached.batch(indices, draw)
         features, masks = dict(rest.features), dict(rest.masks)
@@ -62,35 +65,40 @@ class LiveClips:
                 feature: torch.tensor([[n < len(clip) for n in range(count)] for clip in clips])
                 for feature in self.arrays[name]
             }
-            for need in clips[0][0].pixels:
-                pixels = [[one.pixels[need] for one in clip] for clip in clips]
-                features[f"{PIXELS}{name}/{need}"] = _stack(pixels, count)
+            for need in clips[0][0].given:
+                given = [[one.given[need] for one in clip] for clip in clips]
+                features[f"{GIVEN}{name}/{need}"] = _stack(given, count)
         return Batch(features, masks, rest.labels, rest.labelled)
 
 
-def _stack(clips: Sequence[Sequence[NDArray[np.uint8]]], count: int) -> Tensor:
-    """(B, count, T, H, W, 3); a clip with fewer windows repeats its last, which is masked."""
-    shapes = {pixels.shape for clip in clips for pixels in clip}
+def _stack(clips: Sequence[Sequence[NDArray[Any]]], count: int) -> Tensor:
+    """(B, count, *shape); a clip with fewer windows repeats its last, which is masked."""
+    shapes = {given.shape for clip in clips for given in clip}
     if len(shapes) > 1:
-        sizes = ", ".join(f"{shape[2]}x{shape[1]}" for shape in sorted(shapes))
+        # pictures are (frames, height, width, 3), fields of flow (frames, 2, height, width)
+        sides = [(shape[2], shape[1]) if shape[-1] == 3 else (shape[-1], shape[-2]) for shape in sorted(shapes)]
+        sizes = ", ".join(f"{wide}x{tall}" for wide, tall in sides)
         raise BadRequest(f"got pictures of {sizes} in one batch; set picture.fit=squash for the extractor")
     return torch.from_numpy(np.stack([np.stack([*clip, *[clip[-1]] * (count - len(clip))]) for clip in clips]))
 
 
 def decode(
-    problem: Problem, extractor: Network, decoder: Decoder, rows: int
+    problem: Problem, extractor: Network, decoder: Decoder, store: FeatureStore, rows: int
 ) -> tuple[list[list[Shown]], dict[str, Decoded]]:
-    """The windows of every clip (`rows` of each part, evenly spaced), and how each video was decoded, once."""
+    """The windows of every clip (`rows` of each part, evenly spaced), and how each video was decoded, once.
+
+    What the network holds is read from the store.
+    """
     facts = {}
     found: list[list[Shown]] = [[] for _ in problem.clips]
     order = sorted(range(len(problem.clips)), key=lambda i: problem.clips[i].video.digest)
     for digest, group in groupby(order, key=lambda i: problem.clips[i].video.digest):
         indices = list(group)
         wanted = [moments(_spans(problem.clips[i]), rows) for i in indices]
-        shown = nearest_windows(
-            decoder, problem.videos[digest], extractor, problem.readings.get(digest, {}), np.concatenate(wanted)
-        )
+        video, readings = problem.videos[digest], problem.readings.get(digest, {})
+        seen = nearest_windows(decoder, video, extractor, readings, np.concatenate(wanted))
         facts[digest] = decoder.decoded
+        shown = completed(seen, extractor, video, readings, store)
         ends = np.cumsum([len(one) for one in wanted])
         for i, stop, one in zip(indices, ends, wanted, strict=True):
             found[i] = shown[stop - len(one) : stop]
@@ -107,7 +115,7 @@ def _spans(clip: Clip) -> Sequence[tuple[float, float]]:
 
 
 class Joined(nn.Module):
-    """Backbones and a head as one module: forward takes pixels where the head takes features.
+    """Backbones and a head as one module: forward takes what they are shown where the head takes features.
 
     The backbones stay in eval mode, so that what is live keeps the statistics of what is stored
     while their weights learn.
@@ -119,6 +127,11 @@ class Joined(nn.Module):
         self.head = head
         self._names = tuple(backbones)
 
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """The backbones by the recipe's names."""
+        return {name: self.backbones[slot(name)] for name in self._names}
+
     def train(self, mode: bool = True) -> "Joined":
         """Training mode for the head alone."""
         super().train(mode)
@@ -129,12 +142,12 @@ class Joined(nn.Module):
         self, features: Tensors, masks: Tensors, tasks: Sequence[str], labels: Tensors | None = None
     ) -> Mapping[str, Tensor]:
         """The head's predictions."""
-        seen = {name: value for name, value in features.items() if not name.startswith(PIXELS)}
+        seen = {name: value for name, value in features.items() if not name.startswith(GIVEN)}
         for name in self._names:
-            prefix = f"{PIXELS}{name}/"
-            pixels = {key.removeprefix(prefix): value for key, value in features.items() if key.startswith(prefix)}
-            clips, rows = next(iter(pixels.values())).shape[:2]
-            outputs = self.backbones[slot(name)](**{need: value.flatten(0, 1) for need, value in pixels.items()})
+            prefix = f"{GIVEN}{name}/"
+            given = {key.removeprefix(prefix): value for key, value in features.items() if key.startswith(prefix)}
+            clips, rows = next(iter(given.values())).shape[:2]
+            outputs = self.backbones[slot(name)](**{need: value.flatten(0, 1) for need, value in given.items()})
             for array, output in outputs.items():
                 seen[feature_name(name, array)] = output.unflatten(0, (clips, rows))
         found: Mapping[str, Tensor] = self.head(seen, masks, tasks, labels)

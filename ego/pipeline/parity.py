@@ -70,7 +70,7 @@ def _compute(
     extractor: Network, module: nn.Module, shown: Sequence[Shown], files: Files, device: str
 ) -> dict[str, NDArray[Any]]:
     """The rows of some windows, cast as they are stored."""
-    inputs = {need: np.stack([one.pixels[need] for one in shown]) for need in shown[0].pixels}
+    inputs = {need: np.stack([one.given[need] for one in shown]) for need in shown[0].given}
     with torch.inference_mode():
         outputs = module.to(device).eval()(**{need: torch.from_numpy(x).to(device) for need, x in inputs.items()})
     arrays = extractor.rows(files)

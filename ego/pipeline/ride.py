@@ -14,6 +14,7 @@ from ego.pipeline.lanes import Lane, Pixels
 from ego.pipeline.listening import Listener
 from ego.pipeline.needs import held_by, pictures_of, spans_of, why_absent
 from ego.pipeline.riders import Give, HoldingRider, NetworkRider, ThreadRider, TrackerRider
+from ego.pipeline.sharing import Cell
 from ego.pipeline.staged import Staged, check_unchanged, remember
 from ego.sampling import Row, cutter
 from ego.video import Picture, Signal, slack_seconds
@@ -48,6 +49,7 @@ class Ride:
         self.ended = False
         self.started = time.monotonic()
         self._pixels: dict[Picture, dict[int, Pixels]] = {}
+        self._cells: dict[str, dict[tuple[int, ...], Cell]] = {}
         self._pts: dict[int, int] = {}
         self._entries: dict[str, Staged] = {}
         self._riders: list[NetworkRider | ThreadRider] = []
@@ -156,6 +158,7 @@ class Ride:
             rider.emit(rider.cut.finish())
         self._hand_on(last=True)
         self._pixels.clear()
+        self._cells.clear()
 
     def _hand_on(self, last: bool) -> None:
         """Gives every rider in a thread the rows up to here; whoever is held comes before those who hold it."""
@@ -177,10 +180,16 @@ class Ride:
         first, last = row.frames[0], row.frames[-1]
         return Seen(row, (first, last, self._pts[first], self._pts[last]), shown)
 
+    def cells(self, digest: str) -> dict[tuple[int, ...], Cell]:
+        """The known rows of a shared network, each for as long as the frame that its key begins with."""
+        return self._cells.setdefault(digest, {})
+
     def _release(self, oldest: int) -> None:
         _drop(self._pts, oldest)
         for pictures in self._pixels.values():
             _drop(pictures, oldest)
+        for cells in self._cells.values():
+            _drop(cells, (oldest,))
 
     def expect(self, extractor: Extractor, rows: int) -> None:
         """Counts rows on their way; the ride is complete when as many have arrived."""
@@ -196,6 +205,7 @@ class Ride:
         for rider in self._riders:
             rider.abandon()
         self._pixels.clear()
+        self._cells.clear()
 
     # from here on: called by the collecting thread only
 
@@ -269,7 +279,7 @@ class Ride:
             entry.discard()
 
 
-def _drop(held: dict[int, Any], oldest: int) -> None:
+def _drop(held: dict[Any, Any], oldest: Any) -> None:
     """Frames come in order: the first to drop lie first."""
     while held and (first := next(iter(held))) < oldest:
         del held[first]

@@ -24,11 +24,12 @@ GUESSED_FPS = 10.0
 
 @dataclass(frozen=True)
 class Glance:
-    """The likeliest classes of one window: (index, share of 1), best first."""
+    """The likeliest classes of one window: (index, share of 1), best first, of so many."""
 
     start: float
     stop: float
     top: tuple[tuple[int, float], ...]
+    classes: int
 
 
 def glances(extractor: Network, video: Video, decoder: Decoder, files: Files, device: str) -> list[Glance] | None:
@@ -51,19 +52,21 @@ def _glances(
         if shown is None:
             continue
         with torch.inference_mode():
-            given = {need: torch.from_numpy(pixels)[None].to(device) for need, pixels in shown.pixels.items()}
+            given = {need: torch.from_numpy(pixels)[None].to(device) for need, pixels in shown.given.items()}
             scores = shares(module(**given)["feature"][0])
         best = scores.topk(min(TOP, len(scores)))
         pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
-        yield Glance(shown.row.time[0], shown.row.time[2], tuple(pairs))
+        yield Glance(shown.row.time[0], shown.row.time[2], tuple(pairs), len(scores))
 
 
 def shares(row: torch.Tensor) -> torch.Tensor:
     """(classes,) that sum to 1, of a row of scores: one vector, moments (T, classes) or a map (classes, ...)."""
     scores = row.double().cpu()
     scores = scores.mean(dim=0) if scores.ndim == 2 else scores.flatten(1).mean(dim=1) if scores.ndim > 2 else scores
-    are_shares = scores.min() >= 0 and abs(float(scores.sum()) - 1) < 0.02
-    return scores if are_shares else scores.softmax(dim=0)
+    total = float(scores.sum())
+    # a softmax of 8 bits rounds a thousand small shares: its sum is only about 1
+    are_shares = scores.min() >= 0 and scores.max() <= 1 and abs(total - 1) < 0.25
+    return scores / total if are_shares else scores.softmax(dim=0)
 
 
 def _parts(video: Video, seconds: float) -> list[Video]:
@@ -75,11 +78,22 @@ def _parts(video: Video, seconds: float) -> list[Video]:
     return [video.cut(at := max(0.0, starts[0]) + k * length / WINDOWS, at + seconds + 1) for k in range(WINDOWS)]
 
 
-def class_names(extractor: Extractor, files: Files, given: Path | None) -> Sequence[str] | None:
-    """The names of the classes: of the file given, else of one beside the weights; None where there is none.
+def class_names(extractor: Extractor, files: Files, given: Path | None, classes: int) -> Sequence[str] | None:
+    """The names of so many classes: of the file given, else of one beside the weights; None where there is none.
 
-    Beside `best.pth` that is `best.classes.txt`, one name a line, or the configuration of a model folder.
+    Beside `best.pth` that is `best.classes.txt`, one name a line, or the configuration of a model folder. Another
+    number of names is a BadRequest.
     """
+    names = _names(extractor, files, given)
+    if names is not None and len(names) != classes:
+        raise BadRequest(
+            f"got the names of {len(names)} classes for {extractor.name}, whose file has {classes}: names or weights "
+            "are of another training; name the right ones with --classes"
+        )
+    return names
+
+
+def _names(extractor: Extractor, files: Files, given: Path | None) -> Sequence[str] | None:
     if given is not None:
         return _read(given)
     weights = getattr(extractor, "weights", None)

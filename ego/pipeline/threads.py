@@ -29,6 +29,7 @@ from ego.errors import BadVideo, EgoError
 from ego.extractors._base import Extractor, Files, Rows
 from ego.media.decode import Choice, Decoded, Decoder
 from ego.pipeline.device import libraries
+from ego.pipeline.engine import How
 from ego.pipeline.jobs import Advance, Job, Outcome
 from ego.pipeline.lanes import Batch, Lane
 from ego.pipeline.listening import Listener
@@ -64,13 +65,13 @@ class Run:
         store: FeatureStore,
         files: Files,
         lanes: Mapping[str, Lane],
-        device: str,
+        how: How,
         workers: int,
         decoder: Choice,
         scratch: FeatureStore | None = None,
     ) -> None:
         self._scratch = scratch
-        self._jobs, self._store, self._files, self._lanes, self._device = jobs, store, files, lanes, device
+        self._jobs, self._store, self._files, self._lanes, self._how = jobs, store, files, lanes, how
         self._decoder, self._listener = Decoder(decoder), Listener()
         self._queue: Queue[Any] = Queue(maxsize=2 * workers + 2)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="ego-compute")
@@ -107,7 +108,7 @@ class Run:
             self._store,
             self._lanes,
             self._files,
-            self._device,
+            self._how.device,
             self._give,
             self._nudge,
             self._listener,
@@ -186,7 +187,7 @@ class Run:
                 part = {name: array[start : start + len(rows)] for name, array in arrays.items()}
                 start += len(rows)
                 times = np.array([row.time for row in rows])
-                self._add(ride, item.batch.lane.extractor, Rows(part, times, np.array(sources, np.int64)))
+                self._add(ride, item.batch.extractor, Rows(part, times, np.array(sources, np.int64)))
                 yield from self._settle(ride)
         elif isinstance(item, Passed):
             item.ride.passed(item.extractor, item.part, item.count)
@@ -202,7 +203,9 @@ class Run:
             yield from self._settle(item.ride)
         else:
             item.ride.end(item.error)
-            self._about[id(item.ride)] = about_run(item.decoded, self._device, item.ride.job.video, item.heard)
+            self._about[id(item.ride)] = about_run(
+                item.decoded, self._how.device, item.ride.job.video, item.heard, self._how.compiled
+            )
             yield from self._settle(item.ride)
 
     def _add(self, ride: Ride, extractor: Extractor, rows: Rows) -> None:
@@ -249,7 +252,11 @@ def _awaited(jobs: Sequence[Job], lanes: Mapping[str, Lane]) -> list[str]:
 
 
 def about_run(
-    decoded: Decoded | None, device: str, video: Video, heard: Mapping[str, Any] | None = None
+    decoded: Decoded | None,
+    device: str,
+    video: Video,
+    heard: Mapping[str, Any] | None = None,
+    compiled: bool = False,
 ) -> dict[str, Any]:
     """The facts of a run that a marker keeps beside its key: decoder, libraries, device, date."""
     facts: dict[str, Any] = {
@@ -259,6 +266,8 @@ def about_run(
         "video": video.name,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+    if compiled:
+        facts["compiled"] = True
     if video.part is not None:
         facts["part_seconds"] = list(video.part)
     if heard:

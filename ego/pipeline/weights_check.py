@@ -12,16 +12,13 @@ import numpy as np
 import torch
 
 from ego.errors import BadRequest
-from ego.extractors._base import Extractor, Files, Network
+from ego.extractors._base import Beside, Extractor, Files, Network, Tracker
 from ego.extractors._weights import KeysDiffer, unwrapped
-from ego.pipeline import recipe
+from ego.pipeline import drawn, recipe
 from ego.pipeline.digests import file_sha256
 from ego.pipeline.weights import WeightFinder
 from ego.spec import find, weight_fields
-from ego.video import Picture, Sound
 
-FRAME = (340, 256)
-"""Width and height in pixels of the upright frame that is drawn."""
 PLAIN = ("safetensors", "PyTorch zip", "PyTorch pickle")
 
 
@@ -85,56 +82,39 @@ def contents(path: Path) -> Contents:
 
 
 def check(path: Path, name: str, settings: Sequence[str], finder: WeightFinder) -> Checked:
-    """The network `name` with the file as its weights, built and run once; an unknown name is a BadRequest."""
+    """The extractor `name` with the file as its weights, built and run once; an unknown name is a BadRequest."""
     cls = find("extractors", name)
     fields = weight_fields(cls)
-    if not issubclass(cls, Network) or not fields:
-        raise BadRequest(f"got --as {name}, which is no network with weights; `ego ls extractors` lists all")
+    if not issubclass(cls, Extractor) or not fields:
+        raise BadRequest(f"got --as {name}, which has no weights; `ego ls extractors` lists all")
     digest = None
     try:
         made = recipe.extractors_from((name,), (*settings, f"{name}.{fields[0]}={path}"), finder)[name]
-        assert isinstance(made, Network)
         digest = made.digest
         made.rows(finder.files)  # says in a sentence where the network does not run on its window
-        network = made.build(finder.files).eval()
-        start = time.perf_counter()
-        with torch.inference_mode():
-            found = network(**drawn(made, finder.files))
-        seconds = time.perf_counter() - start
+        answers, seconds = _run(made, finder.files)
     except KeysDiffer as error:
         return Checked(digest, str(error), error.differences)
     except BadRequest as error:
         return Checked(digest, str(error))
-    return Checked(digest, None, {}, {name: _answer(rows[0].float()) for name, rows in found.items()}, seconds)
+    return Checked(digest, None, {}, answers, seconds)
 
 
-def drawn(extractor: Network, files: Files) -> dict[str, torch.Tensor]:
-    """One window of noise for each need, as `Network.build` says."""
-    random = np.random.Generator(np.random.PCG64(0))
-    shown = {}
-    for need, one in extractor.needs().items():
-        if isinstance(one, Picture):
-            width, height = one.pixels(*FRAME)
-            shape = (1, extractor.window.frames, height, width, 3)
-            shown[need] = torch.from_numpy(random.integers(0, 256, shape, np.uint8))
-        elif isinstance(one, Sound):
-            samples = round(extractor.window.span / (extractor.window.fps or 1) * one.rate)
-            shown[need] = torch.from_numpy(random.normal(0, 0.1, (1, samples))).float()
-        elif isinstance(one, Extractor):
-            shown |= _held(need, one, extractor, files)
-        else:
-            raise BadRequest(f"{extractor.name} needs {need}, which cannot be drawn; extract a video with it instead")
-    return shown
-
-
-def _held(need: str, held: Extractor, extractor: Network, files: Files) -> dict[str, torch.Tensor]:
-    """Noise in the place of what a held extractor gives."""
-    width, height = next((one.pixels(*FRAME) for one in held.needs().values() if isinstance(one, Picture)), FRAME)
-    before = (1,) if held.window == extractor.window else (1, extractor.window.frames)
-    return {
-        need if name == "feature" else f"{need}_{name}": torch.randn(*before, *array.sized(height, width).shape)
-        for name, array in held.rows(files).items()
-    }
+def _run(made: Extractor, files: Files) -> tuple[dict[str, Answer], float]:
+    """What comes out of one drawn window, or of a few drawn frames for a tracker, and in how many seconds."""
+    if isinstance(made, Network):
+        network, shown = made.build(files).eval(), drawn.window(made, files)
+        start = time.perf_counter()
+        with torch.inference_mode():
+            found = {name: rows[0] for name, rows in network(**shown).items()}
+    else:
+        assert isinstance(made, Tracker)
+        block = drawn.block(made, files)
+        start = time.perf_counter()
+        rows = list(made.follow(iter([block]), Beside({}, *drawn.FRAME), files, "cpu"))
+        found = {name: torch.from_numpy(np.asarray(array[0])) for name, array in rows[0].arrays.items()}
+    seconds = time.perf_counter() - start
+    return {name: _answer(row.float()) for name, row in found.items()}, seconds
 
 
 def _answer(row: torch.Tensor) -> Answer:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,22 +20,31 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """One row and what its extractor is shown for it: (frames, height, width, 3) by need."""
+    """One row and what its extractor is shown for it by need: pictures (frames, height, width, 3), sound, held rows.
+
+    `number` is the row's among all of its video.
+    """
 
     row: Row
-    pixels: Mapping[str, Pixels]
+    given: Mapping[str, NDArray[Any]]
+    number: int = 0
 
 
 def windows(decoder: Decoder, video: Video, extractor: Extractor, readings: Mapping[str, Reading]) -> Iterator[Shown]:
-    """Every row of the extractor's window over the video, in time order; only what later rows need is held."""
+    """Every row of the extractor's window over the video with its pictures, in time order.
+
+    Only what later rows need is held.
+    """
     pictures = pictures_of(extractor)
     spans = spans_of(extractor, readings)
     cut = cutter(extractor.window, slack_seconds(video.header.time_base) if video.header else 0.0, spans)
     held: dict[int, dict[Picture, Pixels]] = {}
+    numbers = count()
 
     def show(rows: list[Row]) -> Iterator[Shown]:
         for row in rows:
-            yield Shown(row, {need: np.stack([held[i][size] for i in row.frames]) for need, size in pictures.items()})
+            given = {need: np.stack([held[i][size] for i in row.frames]) for need, size in pictures.items()}
+            yield Shown(row, given, next(numbers))
 
     looks = [Look(picture, extractor.window, spans) for picture in dict.fromkeys(pictures.values())]
     for frame in decoder.frames(video, looks):

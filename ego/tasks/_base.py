@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ego.errors import BadRequest
 from ego.spec import Spec
 
 if TYPE_CHECKING:
@@ -58,6 +59,11 @@ class Task(Spec, ABC):
     """
 
     weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.weight < 0:
+            raise BadRequest(f"got {self.name}.weight = {self.weight:g}, expected at least 0")
 
     @property
     def reads(self) -> tuple[str, ...]:

@@ -29,9 +29,13 @@ def points_of(
 ) -> Target:
     """`count` points a row (rows, count, 2) from an array of points and one that says which of them are there.
 
-    That is truth values, or the types of gaze samples. An array of other points than that is a BadRequest.
+    That is truth values, or the types of gaze samples. Arrays of other sizes or numbers than that are a BadRequest.
     """
     there = np.asarray(stored[valid])
+    if there.dtype.kind not in "biu":
+        raise BadRequest(
+            f"got {valid!r} of {there.dtype}, expected truth values or the types of gaze; name another array"
+        )
     there = there if there.dtype == bool else gaze_counts(there, kinds)
     found = np.asarray(stored[points], np.float32)
     rows = len(found)

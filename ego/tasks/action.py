@@ -12,7 +12,7 @@ from ego.spec import late
 from ego.tasks import _metrics as figures
 from ego.tasks._base import Judged, Task
 from ego.tasks._pairs import Pairs, best, ranks
-from ego.tasks.classify import Classify
+from ego.tasks.classify import Classify, listed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,7 +28,7 @@ class Action(Task):
     noun each have more than so many training clips (Damen et al. 2018; 100 there).
 
     A prediction is (verbs + nouns,): the probabilities of one after those of the other, from which all pairs follow.
-    An action with a label of its own is a `classify` task.
+    An action with a label of its own is a `classify` task. `labels` and `classes` become those of the two tasks.
     """
 
     verb: str = "verb"
@@ -92,7 +92,7 @@ class Action(Task):
         found = []
         for word, known, label in zip(words, self.classes, self.labels, strict=True):
             if word not in known:
-                raise BadRequest(f"got {word!r} as {label!r} of an action, expected one of: {', '.join(known)}")
+                raise BadRequest(f"got {word!r} as {label!r} of an action, expected one of: {listed(known)}")
             found.append(known.index(word))
         return found[0], found[1]
 
@@ -127,10 +127,10 @@ class Action(Task):
         return found | figures.many_shot_figures(self._numbers(labels), said, kept, self.rounded)
 
     def _space(self, trained: NDArray[Any] | None) -> Pairs | None:
-        """(K, 2) the pairs there are, None for all."""
+        """(K, 2) the pairs there are, None for all, as where none was seen."""
         if self.actions:
             return np.array([self._pair(pair) for pair in self.actions], np.int64)
-        if self.space == "all" or trained is None:
+        if self.space == "all" or trained is None or not len(trained):
             return None
         return np.unique(trained, axis=0)
 

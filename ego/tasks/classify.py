@@ -15,6 +15,9 @@ from ego.tasks._base import Judged, Task
 if TYPE_CHECKING:
     from torch import Tensor
 
+LISTED = 20
+"""How many classes a message names."""
+
 
 @dataclass(frozen=True)
 class Classify(Task):
@@ -99,8 +102,9 @@ class Classify(Task):
         try:
             return np.asarray(self.classes.index(labels[self.label]), np.int64)
         except ValueError:
-            choices = ", ".join(map(repr, self.classes))
-            raise BadRequest(f"got {labels[self.label]!r} as {self.label!r}, expected one of: {choices}") from None
+            raise BadRequest(
+                f"got {labels[self.label]!r} as {self.label!r}, expected one of: {listed(self.classes)}"
+            ) from None
 
     @property
     def blank(self) -> NDArray[Any]:
@@ -170,3 +174,9 @@ class Classify(Task):
     def say_label(self, label: NDArray[Any]) -> str:
         """The class of an index."""
         return self.classes[int(label)]
+
+
+def listed(classes: Sequence[str]) -> str:
+    """Classes in words, the first of many."""
+    more = f" and {len(classes) - LISTED} more" if len(classes) > LISTED else ""
+    return ", ".join(map(repr, classes[:LISTED])) + more

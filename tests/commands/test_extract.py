@@ -35,6 +35,21 @@ def test_it_stores_once_and_says_so(run: Run, clips: Path, tmp_path: Path) -> No
     assert len(store.read(store.key("a", "mean_rgb"))) == FRAMES
 
 
+@pytest.mark.slow
+def test_compiled_networks_give_the_same_rows_under_the_same_key(run: Run, clips: Path, tmp_path: Path) -> None:
+    stores = []
+    for flag in ("--compile", "--quiet"):
+        done = run("extract", "--with", "mean_rgb", "--store", tmp_path / flag, "--batch", 7, flag, clips)
+        assert done.exit_code == 0, done.stderr
+        stores.append(ego.open(str(tmp_path / flag)))
+    keys = [store.key("a", "mean_rgb") for store in stores]
+    assert keys[0] == keys[1]
+    compiled, plain = (store.read(key)["feature"] for store, key in zip(stores, keys, strict=True))
+    assert compiled.shape == plain.shape == (FRAMES, 3)
+    assert abs(compiled - plain).max() < 1e-5
+    assert [store.marker(keys[0]).about.get("compiled") for store in stores] == [True, None]
+
+
 def test_json_is_one_object_a_video(run: Run, clips: Path, tmp_path: Path) -> None:
     done = run("extract", "--with", "mean_rgb", "--store", tmp_path / "features", "--json", clips)
     told = {str(one["video"]): one for one in lines(done)}

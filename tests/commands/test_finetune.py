@@ -31,4 +31,14 @@ def test_features_that_cannot_be_trained_are_refused(run, colours, tmp_path):
     words = ["finetune", colours.recipe, "--data", colours.data, "--store", colours.store, "--out", tmp_path / "runs"]
     done = run(*words, "--set", "sampling.rows=1")
     assert done.exit_code == 2
-    assert "none has weights to train" in done.stderr
+    assert "none is a network with weights to train" in done.stderr
+
+
+def test_what_stays_as_it_is_is_said(run, colours, tmp_path):
+    recipe = tmp_path / "net.toml"
+    recipe.write_text(colours.recipe.read_text() + NETWORK + '[extractors.looks]\nname = "lam"\nweights = "random:1"\n')
+    words = ["finetune", recipe, "--data", colours.data, "--store", colours.store, "--out", tmp_path / "runs"]
+    done = run(*words, "--set", "sampling.rows=1", "--set", 'head.features=["net", "looks.feature"]')
+    assert "not trained: looks (lam) is read from the store, since it follows a video in order" in done.stderr
+    assert done.exit_code == 2  # its rows are not there yet
+    assert "run: ego extract" in done.stderr

@@ -3,10 +3,8 @@
 import hashlib
 import importlib.util
 import json
-import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -41,94 +39,14 @@ def keep(tmp_path: Path) -> Callable[[dict[str, Any], str], tuple[Weights, Files
     return write
 
 
-@dataclass
-class Pins:
-    """What the published code gave for stated weights and inputs."""
-
-    facts: dict[str, Any]
-    arrays: Any
-    pins: dict[str, Any] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.pins = {pin["pin"]: pin for pin in self.facts.get("pins", [])}
-
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        keys = self.facts.get("state_dict") or self.facts["keys"]
-        if not isinstance(keys, dict):
-            keys = dict(one.values() if isinstance(one, dict) else one for one in keys)
-        return {key: tuple(shape["shape"] if isinstance(shape, dict) else shape) for key, shape in keys.items()}
-
-    def state(self) -> dict[str, torch.Tensor]:
-        """The stated weights, drawn from each tensor's key."""
-        drawn = {key: torch.from_numpy(_drawn(key, shape)) for key, shape in self.shapes.items()}
-        for alias, key in self.facts.get("aliases", {}).items():
-            drawn[alias] = drawn[key]
-        for pattern, factor in self.facts.get("scales", []):
-            for key in drawn:
-                if re.search(pattern, key):
-                    drawn[key] = drawn[key] * np.float32(factor)
-        return drawn
-
-    def check(self, pin: str, found: dict[str, torch.Tensor]) -> None:
-        """Every tap of a pin: its shape, its stored values to 2e-5 in relative L2, its statistics to 1e-5."""
-        taps = self.pins[pin]["taps"]
-        assert set(found) == set(taps)
-        for tap in taps:
-            self.check_tap(pin, tap, found[tap])
-
-    def check_tap(self, pin: str, tap: str, found: torch.Tensor) -> None:
-        """One tap of a pin alone."""
-        self._check(f"{pin}/{tap}", found, self.pins[pin]["taps"][tap])
-
-    def check_outputs(self, found: dict[str, torch.Tensor]) -> None:
-        """The same for a file of one pin, whose arrays bear the names of its outputs."""
-        assert set(found) == set(self.facts["outputs"])
-        for tap, facts in self.facts["outputs"].items():
-            self._check(tap, found[tap], facts)
-
-    def _check(self, where: str, found: torch.Tensor, facts: dict[str, Any]) -> None:
-        values = found.detach().numpy()
-        assert list(values.shape) == facts["shape"], where
-        flat = values.reshape(-1)
-        stored = self.arrays[where].reshape(-1)
-        _close(flat[: len(stored)], stored, where)
-        if f"{where}@spread" in self.arrays:
-            spread = self.arrays[f"{where}@spread"]
-            _close(flat[np.arange(2048) * flat.size // 2048], spread, f"{where}@spread")
-        wide = flat.astype(np.float64)
-        assert np.mean(wide) == pytest.approx(facts["mean"], rel=1e-5, abs=1e-5), where
-        assert np.std(wide) == pytest.approx(facts["std"], rel=1e-5), where
-        assert np.linalg.norm(wide) == pytest.approx(facts["l2"], rel=1e-5), where
-
-
-def _drawn(key: str, shape: tuple[int, ...]) -> Any:
-    if key.endswith("num_batches_tracked"):
-        return np.zeros(shape, np.int64)
-    start = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "little")
-    z = np.random.Generator(np.random.PCG64(start)).standard_normal(shape, dtype=np.float32)
-    if key.endswith("running_mean"):
-        return np.float32(0.1) * z
-    if key.endswith("running_var"):
-        return 1 + np.float32(0.1) * np.abs(z)
-    if len(shape) >= 2:
-        return z * np.float32(np.sqrt(2 / np.prod(shape[1:])))
-    return 1 + np.float32(0.1) * z if key.endswith("weight") else np.float32(0.1) * z
-
-
-def _close(found: Any, expected: Any, where: str) -> None:
-    difference = np.linalg.norm(found.astype(np.float64) - expected) / np.linalg.norm(expected.astype(np.float64))
-    assert difference < 2e-5, f"{where}: {difference}"
-
-
 @pytest.fixture
-def pins(shared_data: Path) -> Callable[[str], Pins]:
-    """The pins of a published network, by its name."""
+def pins(shared_data: Path) -> Callable[[str], Any]:
+    """The pins of a published network, by its name: see published.py."""
 
-    def read(name: str) -> Pins:
+    def read(name: str) -> Any:
         folder = shared_data / "parity"
         with np.load(folder / f"{name}.npz") as arrays:
-            return Pins(json.loads((folder / f"{name}.json").read_text()), dict(arrays))
+            return _beside("published").Pins(json.loads((folder / f"{name}.json").read_text()), dict(arrays))
 
     return read
 
@@ -231,25 +149,27 @@ def tiny_script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def _beside(name: str) -> ModuleType:
+    """The module of this name that lies here, loaded once."""
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
 @pytest.fixture(scope="session")
 def worlds() -> ModuleType:
     """Worlds whose motion is known: see worlds.py."""
-    spec = importlib.util.spec_from_file_location("worlds", Path(__file__).with_name("worlds.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["worlds"] = module
-    spec.loader.exec_module(module)
-    return module
+    return _beside("worlds")
 
 
 @pytest.fixture(scope="session")
 def watching() -> ModuleType:
     """Inputs, hooks and blocks of frames for networks of faces: see watching.py."""
-    spec = importlib.util.spec_from_file_location("watching", Path(__file__).with_name("watching.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["watching"] = module
-    spec.loader.exec_module(module)
-    return module
+    return _beside("watching")
+
+
+_beside("transformer_models")  # which tests import by its name

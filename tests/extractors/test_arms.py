@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ego.errors import BadRequest
-from ego.extractors._arms import binned, ends, skin_prior
+from ego.extractors._arms import binned, skin_prior
 from ego.extractors._base import Beside
 from ego.extractors._detector import Shot
 from ego.extractors._room import Camera, Room
@@ -102,36 +102,6 @@ def test_the_camera_tells_its_own_motion():
     moved = camera.step(np.ascontiguousarray(wall[23:167, 25:217]))
     assert (moved @ [96, 72, 1])[:2] == pytest.approx([91, 69], abs=0.3)
     assert camera.step(np.zeros((144, 192), np.uint8)).tolist() == np.eye(3).tolist()  # nothing to follow
-
-
-def patch(*lines: tuple[tuple[int, int], tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
-    mask = np.zeros((TALL, WIDE), np.uint8)
-    for start, stop in lines:
-        cv2.line(mask, start, stop, 1, 14)
-    rows, columns = np.nonzero(mask)
-    return columns, rows
-
-
-def test_the_hand_is_the_far_end_of_the_arm():
-    (hand,) = ends(*patch(((150, TALL), (60, 40))), WIDE, TALL, 0.15 * WIDE)
-    assert (hand.box[0] + hand.box[2]) / 2 == pytest.approx(65 / WIDE, abs=0.05)
-    assert (hand.box[1] + hand.box[3]) / 2 == pytest.approx(48 / TALL, abs=0.06)
-    assert hand.origin == pytest.approx((150 + 90 * 0.35 * TALL / (TALL - 40)) / WIDE, abs=0.07)  # its elbow
-
-
-def test_an_arm_that_ends_at_its_sleeve_points_to_where_it_comes_from():
-    (hand,) = ends(*patch(((100, 80), (130, 30))), WIDE, TALL, 0.15 * WIDE)  # no skin at the border
-    entry = 100 - 50 * (TALL - 80) / 80
-    assert hand.origin == pytest.approx((entry - 0.6 * 0.35 * TALL) / WIDE, abs=0.07)
-    (round_one,) = ends(*patch(((100, 80), (103, 78))), WIDE, TALL, 0.15 * WIDE)  # has no direction
-    assert round_one.origin == pytest.approx(101 / WIDE, abs=0.03)
-
-
-def test_two_arms_that_touch_are_two_hands():
-    one, two = ends(*patch(((30, TALL), (90, 60)), ((WIDE, 120), (100, 60))), WIDE, TALL, 0.15 * WIDE)
-    assert one.origin < 0.25
-    assert two.origin > 0.9
-    assert one.box[0] < two.box[0]
 
 
 def test_skin_of_every_tone_is_likelier_than_other_colours():

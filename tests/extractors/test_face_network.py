@@ -98,3 +98,38 @@ def test_one_pass_gives_faces_and_sound_to_all(tmp_path: Path, watching: ModuleT
         assert np.isfinite(rows["logits"]).all()
         mute = store.read(entry_key(videos[1], spec, readings[videos[1].digest]))
         assert len(mute.time) == (24 if isinstance(spec, LAM) else 0)
+
+
+@pytest.mark.parametrize("kind", WIDTHS)
+def test_a_tail_judges_stored_features_as_the_whole_does(kind: type[Any], watching: ModuleType) -> None:
+    fields = ({"precision": "float32"} if kind in (LAM, TTM) else {}) | ({} if kind is LAM else {"fps": 25.0})
+    spec = kind(weights=RANDOM, **fields)
+    pictures = watching.pixels(5, 9, 48, 64, 3).numpy()
+    sound = watching.normal(6, 16_000 * 9 // 25).numpy() * 0.1
+    faces = [(frame, 4, [0.25, 0.25, 0.75, 0.75]) for frame in range(9)]
+    found = watching.followed(spec, watching.shown(pictures, faces, 4, 25.0, sound), {})
+    feature, logits = (torch.from_numpy(found.arrays[name]).float() for name in ("feature", "logits"))
+    beside = {}
+    if kind is LAM:
+        feature, logits = torch.stack([feature[row - 3 : row + 4] for row in range(3, 6)]), logits[3:6]
+    elif kind is TTM:
+        feature, logits = feature[None], logits[:1]
+        beside = {"sound": torch.from_numpy(sound[: spec.samples(9)])[None]}
+    tail = spec.tail("feature", {})
+    with torch.no_grad():
+        again = tail(feature, **beside)
+    assert set(again) == {"logits"}
+    assert torch.allclose(again["logits"], logits, rtol=1e-3, atol=1e-3)
+    tail.train()(feature, **beside)["logits"].square().sum().backward()
+    assert all(one.grad is not None for one in tail.parameters())
+    whole = spec.network({}).state_dict()
+    kept = {key.removeprefix("model."): x for key, x in tail.state_dict().items()}
+    assert {key.split(".")[0] for key in kept} == set(spec.above)
+    assert all(torch.equal(x, whole[key]) for key, x in kept.items() if not key.endswith(("_mean", "_var", "_tracked")))
+    with pytest.raises(BadRequest, match="expected `feature`"):
+        spec.tail("score", {})
+
+
+def test_a_tail_that_hears_asks_for_its_sound() -> None:
+    with pytest.raises(BadRequest, match="sound="):
+        TTM(weights=RANDOM).tail("feature", {})(torch.zeros(1, 3, 256))

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
@@ -16,29 +15,44 @@ from ego.spec import Weights
 from ego.video import Picture
 
 RANDOM = Weights("random:3")
-FLOW = DIS(picture=Picture("short", 256))
 SMALL: dict[str, Any] = {"sees": DIS(picture=Picture("squash", 32)), "size": 32, "precision": "float32"}
 
 
 def test_published_numbers(pins: Callable[..., Any], keep: Callable[..., Any]) -> None:
-    published, pin = pins("egornn_flow"), "b2_h224_w224"
+    published = pins("egornn_flow")
     weights, files = keep({"state_dict": published.state()}, "flow.pth")
     taps = ("conv2_x", "conv3_x", "conv4_x", "conv5_x", "pool", "logits")
-    spec = FlowResNet(weights=weights, sees=FLOW, taps=taps, precision="float32")
-    assert sum(x.numel() for x in spec.build(files).parameters()) == 21_337_917
-    drawn = [
-        np.random.Generator(np.random.PCG64(seed)).integers(0, 256, (224, 224, 10), np.uint8)
-        for seed in published.pins[pin]["inputs"]["x"]["seeds"]
-    ]
-    pixels = (torch.from_numpy(np.stack(drawn)).double() / 255 * 40 - 20).float()
-    fields = pixels.permute(0, 3, 1, 2).reshape(2, 5, 2, 224, 224)
-    with torch.inference_mode():
-        found = spec.build(files)(flow=fields, flow_homography=torch.zeros(2, 5, 3, 3))
     theirs = ("layer1", "layer2", "layer3", "layer4", "feature", "logits")
-    published.check(pin, {name: found[tap] for name, tap in zip(theirs, taps, strict=True)})
-    assert {tap: array.shape for tap, array in spec.rows(files).items()} == {
-        tap: tuple(x.shape[1:]) for tap, x in found.items()
-    }
+    for pin in published.pins:
+        grey = published.pictures(pin)
+        side = grey.shape[1]
+        sees = DIS(picture=Picture("squash", side))
+        spec = FlowResNet(weights=weights, sees=sees, size=side, taps=taps, precision="float32")
+        module = spec.build(files)
+        assert sum(x.numel() for x in module.parameters()) == published.facts["n_parameters"] == 21_337_917
+        fields = (grey.double() / 255 * 40 - 20).float().movedim(3, 1).unflatten(1, (5, 2))
+        with torch.inference_mode():
+            found = module(flow=fields, flow_homography=torch.zeros(*fields.shape[:2], 3, 3))
+        published.check(pin, {name: found[tap] for name, tap in zip(theirs, taps, strict=True)})
+        assert {tap: array.shape for tap, array in spec.rows(files).items()} == {
+            tap: tuple(x.shape[1:]) for tap, x in found.items()
+        }
+
+
+def test_the_pool_is_the_published_window_of_seven_cells() -> None:
+    spec = FlowResNet(weights=RANDOM, sees=DIS(picture=Picture("squash", 256)), size=256, taps=("conv5_x", "pool"))
+    network = spec.network({}, "conv4_x")
+    x = torch.rand(1, 256, 16, 16, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        found = network(x, spec.taps)
+        again = spec.network({}, "conv5_x")(found["conv5_x"], ("pool",))["pool"]
+    assert found["conv5_x"].shape[2:] == (8, 8)
+    assert torch.allclose(found["pool"], found["conv5_x"][..., :7, :7].mean(dim=(2, 3)), atol=1e-6)
+    assert torch.equal(again, found["pool"])
+    small = torch.rand(1, 512, 2, 2)
+    with torch.inference_mode():
+        found = spec.network({}, "conv5_x")(small, ("pool",))["pool"]
+    assert torch.allclose(found, small.mean(dim=(2, 3)))
 
 
 def test_a_network_of_pictures_is_made_ready_for_flow(keep: Callable[..., Any]) -> None:

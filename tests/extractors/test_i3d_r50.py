@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
@@ -18,13 +17,15 @@ TAPS = ("stem", "res2", "res3", "res4", "res5", "pool", "logits")
 
 def test_published_numbers(pins: Callable[..., Any], keep: Callable[..., Any]) -> None:
     published = pins("i3d_r50_pyslowfast")
-    state, facts = published.state(), published.facts["inputs"][0]
-    weights, files = keep({"model_state": state}, "I3D_8x8_R50.pyth")
-    side = facts["shape"][-1]
-    spec = I3DR50(weights=weights, taps=TAPS, picture=Picture("squash", side), size=side, precision="float32")
-    shown = np.random.Generator(np.random.PCG64(facts["seed"])).integers(0, 256, facts["shape"], np.uint8)
+    weights, files = keep({"model_state": published.state()}, "I3D_8x8_R50.pyth")
+    shown = published.input("frames").permute(0, 2, 3, 4, 1)
+    frames, side = shown.shape[1:3]
+    spec = I3DR50(
+        weights=weights, taps=TAPS, picture=Picture("squash", side), size=side, precision="float32",
+        window=Window(frames, stride=frames),
+    )  # fmt: skip
     with torch.inference_mode():
-        found = spec.build(files)(torch.from_numpy(shown).permute(0, 2, 3, 4, 1))
+        found = spec.build(files)(shown)
     assert {tap: array.shape for tap, array in spec.rows(files).items()} == {
         tap: tuple(x.shape[1:]) for tap, x in found.items()
     }

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -32,7 +33,6 @@ def mobilenet(shared_data: Path) -> Path:
 @pytest.fixture(scope="session")
 def gtea(shared_data: Path) -> torch.Tensor:
     """Three real frames, 5, 6 and 7 seconds into a video, squashed to 224: (3, 1, 224, 224, 3)."""
-    av = pytest.importorskip("av")
     with av.open(str(shared_data / "labelled_gtea_s2" / "videos" / "S2_Cheese_C1.mp4")) as video:
         kept = [frame for i, frame in enumerate(video.decode(video=0)) if i in (75, 90, 105)]
     pictures = [one.reformat(224, 224, format="rgb24", interpolation="BILINEAR").to_ndarray() for one in kept]
@@ -57,6 +57,19 @@ def test_a_table_is_seen_on_a_real_frame(name: str, mobilenet: Path, gtea: torch
     assert found.shape == (3, 1001)
     assert (found.sum(dim=1) <= 1.01).all()
     assert found[1].argmax() == DINING_TABLE
+
+
+def test_the_five_likeliest_classes_of_a_real_picture(mobilenet: Path, shared_data: Path, made: Make) -> None:
+    with av.open(str(shared_data / "references" / "video_features" / "sample" / "v_GGSY1Qvo990.mp4")) as video:
+        frame = next(frame for i, frame in enumerate(video.decode(video=0)) if i == 75)
+    picture = frame.reformat(224, 224, format="rgb24", interpolation="BILINEAR").to_ndarray()
+    spec, files = made(mobilenet, output="MobilenetV2/Predictions/Softmax")
+    best = spec.build(files)(torch.from_numpy(picture)[None, None])["feature"][0].topk(5)
+    # somebody lifts weights: barbell (423) and dumbbell (544) after a background class; the fifth is one step of 8 bits
+    assert best.indices[:2].tolist() == [423, 544]
+    assert set(best.indices[:4].tolist()) == {423, 544, 871, 676}
+    assert 732 in best.indices
+    assert best.values[:2].tolist() == pytest.approx([0.926, 0.039], abs=0.03)
 
 
 def test_the_feature_of_a_real_frame(mobilenet: Path, gtea: torch.Tensor, made: Make) -> None:

@@ -25,10 +25,10 @@ def test_published_numbers(pins: Callable[..., Any], keep: Callable[..., Any], w
     network = LAM(weights=weights).network(files)
     stages = [f"layer{stage}" for stage in (1, 2, 3)]
     seen = watching.watch(network, *(f"base_model.{stage}" for stage in stages), "lstm", "last_layer1")
-    faces = watching.imagenet(watching.pixels(13001, 2, 7, 112, 112, 3))
+    faces = watching.imagenet(published.input("faces"))
     with torch.inference_mode():
-        pooled = network.base_model.pooled(faces.flatten(0, 1)).unflatten(0, (2, 7))
-        features = network.base_model(faces.flatten(0, 1)).unflatten(0, (2, 7))
+        pooled = network.base_model.pooled(faces.flatten(0, 1)).unflatten(0, faces.shape[:2])
+        features = network.base_model(faces.flatten(0, 1)).unflatten(0, faces.shape[:2])
         logits = network(faces)
     published.check_outputs({
         **{stage: seen[f"base_model.{stage}"] for stage in stages}, "pool_512": pooled, "feature_256": features,

@@ -43,9 +43,9 @@ def test_published_numbers(name: str, pins: Callable[..., Any], real: Callable[.
     spec, files = real(name)
     network = spec.network(files)
     seen = watching.watch(network, "visualEncoder", "audioEncoder")
-    noise = watching.pixels(15001, 2, 16, 112, 112)
-    blocks = watching.pixels(15002, 2, 16, 14, 14).repeat_interleave(8, 2).repeat_interleave(8, 3)
-    cepstra, truth = watching.normal(15003, 2, 64, 13) * 10, watching.labels(15004, 2, 16).flatten()
+    noise, blocks = published.input("faces_noise"), published.input("faces_blocks")
+    blocks = blocks.repeat_interleave(8, 2).repeat_interleave(8, 3)
+    cepstra, truth = published.input("mfcc") * 10, published.input("labels").flatten()
     outputs = {}
     for kind, faces in (("noise", noise), ("blocks", blocks)):
         with torch.inference_mode():

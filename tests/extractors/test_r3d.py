@@ -27,7 +27,7 @@ def drawn(count: int, frames: int = 5, side: int = 32) -> torch.Tensor:
 
 
 def plain(state: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-    """R3D-18's pooled feature, written out over the tensors of a file."""
+    """The pooled feature, written out over the tensors of a file; a factored convolution has its own ReLU inside."""
 
     def norm(name: str, y: torch.Tensor) -> torch.Tensor:
         mean, var, weight, bias = (
@@ -35,31 +35,42 @@ def plain(state: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
         )
         return (y - mean) / (var + 1e-5).sqrt() * weight + bias
 
-    x = F.conv3d(F.pad(x, (3, 3, 3, 3, 1, 1)), state["stem.0.weight"], stride=(1, 2, 2))
+    def conv(name: str, y: torch.Tensor, step: int = 1) -> torch.Tensor:
+        if f"{name}.weight" in state:
+            return F.conv3d(F.pad(y, (1,) * 6), state[f"{name}.weight"], stride=step)
+        y = F.conv3d(F.pad(y, (1, 1, 1, 1)), state[f"{name}.0.weight"], stride=(1, step, step))
+        y = norm(f"{name}.1", y).clamp(min=0)
+        return F.conv3d(F.pad(y, (0, 0, 0, 0, 1, 1)), state[f"{name}.3.weight"], stride=(step, 1, 1))
+
+    frames = (1, 1) if state["stem.0.weight"].shape[2] == 3 else (0, 0)
+    x = F.conv3d(F.pad(x, (3, 3, 3, 3, *frames)), state["stem.0.weight"], stride=(1, 2, 2))
     x = norm("stem.1", x).clamp(min=0)
+    if "stem.3.weight" in state:
+        x = F.conv3d(F.pad(x, (0, 0, 0, 0, 1, 1)), state["stem.3.weight"])
+        x = norm("stem.4", x).clamp(min=0)
     for name in [f"layer{stage}.{block}" for stage in range(1, 5) for block in range(2)]:
         step = 2 if name in ("layer2.0", "layer3.0", "layer4.0") else 1
-        y = F.conv3d(F.pad(x, (1,) * 6), state[f"{name}.conv1.0.weight"], stride=step)
-        y = norm(f"{name}.conv1.1", y).clamp(min=0)
-        y = norm(f"{name}.conv2.1", F.conv3d(F.pad(y, (1,) * 6), state[f"{name}.conv2.0.weight"]))
+        y = norm(f"{name}.conv1.1", conv(f"{name}.conv1.0", x, step)).clamp(min=0)
+        y = norm(f"{name}.conv2.1", conv(f"{name}.conv2.0", y))
         if step == 2:
             x = norm(f"{name}.downsample.1", F.conv3d(x, state[f"{name}.downsample.0.weight"], stride=2))
         x = (x + y).clamp(min=0)
     return x.mean(dim=(2, 3, 4))
 
 
-def test_the_arithmetic_of_r3d(keep: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("variant", ["r3d", "r2plus1d"])
+def test_the_arithmetic_of_both(variant: str, keep: Callable[..., Any]) -> None:
     random = torch.Generator().manual_seed(2)
-    state = Layers(False).state_dict()
+    state = Layers(variant == "r2plus1d").state_dict()
     for key, x in state.items():
         if key.endswith("running_var"):
             x.uniform_(0.5, 2, generator=random)
         elif x.ndim == 1:
             x.uniform_(-0.2, 0.8, generator=random)
-    weights, files = keep(state, "r3d.pt")
+    weights, files = keep(state, "net.pt")
     shown = drawn(1)
     with torch.inference_mode():
-        found = R3D(weights=weights, **SMALL).build(files)(shown)["feature"]
+        found = R3D(weights=weights, variant=variant, **SMALL).build(files)(shown)["feature"]
         mean, std = (torch.tensor(one).view(1, 3, 1, 1, 1) for one in (MEAN, STD))
         expected = plain(state, (shown.permute(0, 4, 1, 2, 3) / 255 - mean) / std)
     assert (found - expected).norm() < 2e-5 * expected.norm()

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from ego.errors import BadRequest
-from ego.extractors.resnet import ResNet
+from ego.extractors.resnet import MEAN, STD, ResNet
 from ego.layers.resnet import ResNet as Layers
 from ego.layers.resnet import class_activation
+from ego.layers.resnet_plan import BLOCKS
 from ego.sampling import Window
 from ego.spec import Weights
 from ego.video import Picture
@@ -24,25 +25,70 @@ RANDOM = Weights("random:3")
 
 
 def frames(seeds: list[int], side: int) -> torch.Tensor:
-    """The pins' noise pictures as (B, 1, H, W, 3) uint8."""
+    """Noise pictures (B, 1, H, W, 3) uint8."""
     draw = [np.random.Generator(np.random.PCG64(seed)).integers(0, 256, (side, side, 3), np.uint8) for seed in seeds]
     return torch.from_numpy(np.stack(draw))[:, None]
 
 
-@pytest.mark.parametrize("pin", ["b2_h224_w224", "b1_h225_w225"])
 @pytest.mark.parametrize("depth", [18, 34, 50])
-def test_published_numbers(depth: int, pin: str, pins: Callable[..., Any], keep: Callable[..., Any]) -> None:
+def test_published_numbers(depth: int, pins: Callable[..., Any], keep: Callable[..., Any]) -> None:
     published = pins(f"resnet{depth}")
     state = published.state()
     weights, files = keep({"state_dict": state} if depth == 34 else state, "w.pt" if depth == 34 else "w.safetensors")
-    side = published.pins[pin]["config"]["H"]
-    spec = ResNet(depth=depth, weights=weights, taps=tuple(NAMES), size=side, precision="float32")
+    for pin in published.pins:
+        shown = published.pictures(pin)
+        spec = ResNet(depth=depth, weights=weights, taps=tuple(NAMES), size=shown.shape[1], precision="float32")
+        module = spec.build(files)
+        with torch.inference_mode():
+            found = module.model(((shown.float() / 255 - torch.tensor(MEAN)) / torch.tensor(STD)).movedim(3, 1), NAMES)
+            published.check(pin, {NAMES[tap]: x for tap, x in found.items()})
+            if shown.shape[1] != shown.shape[2]:  # a crop is a square
+                continue
+            found = module(frames=shown[:, None])
+        published.check(pin, {NAMES[tap]: x for tap, x in found.items()})
+        assert {name: array.shape for name, array in spec.rows(files).items()} == {
+            tap: tuple(x.shape[1:]) for tap, x in found.items()
+        }
+
+
+def theirs(key: str) -> str:
+    """What `transformers` calls a tensor."""
+    parts = key.split(".")
+    if parts[0] == "fc":
+        return f"classifier.1.{parts[1]}"
+    kind = {"conv": "convolution", "bn": "normalization"}
+    if not parts[0].startswith("layer"):
+        return f"resnet.embedder.embedder.{kind[parts[0].rstrip('1')]}.{parts[1]}"
+    block = f"resnet.encoder.stages.{int(parts[0][5:]) - 1}.layers.{parts[1]}"
+    if parts[2] == "downsample":
+        return f"{block}.shortcut.{('convolution', 'normalization')[int(parts[3])]}.{parts[4]}"
+    return f"{block}.layer.{int(parts[2][-1]) - 1}.{kind[parts[2][:-1]]}.{parts[3]}"
+
+
+@pytest.mark.parametrize(("depth", "sides"), [(18, (61, 90)), (34, (96, 64)), (50, (65, 65))])
+def test_it_gives_what_another_implementation_gives(depth: int, sides: tuple[int, int]) -> None:
+    transformers = pytest.importorskip("transformers")
+    network = Layers(depth, 7).eval()
+    random = torch.Generator().manual_seed(depth)
+    for x in network.state_dict().values():
+        if x.is_floating_point():
+            low, high = (0.5, 1.5) if x.ndim == 1 else (-1.0, 1.0)
+            x.uniform_(low, high, generator=random).mul_(1 if x.ndim == 1 else (3 / x[0].numel()) ** 0.5)
+    wide = 4 if depth == 50 else 1
+    other = transformers.ResNetForImageClassification(
+        transformers.ResNetConfig(
+            hidden_sizes=[width * wide for width in (64, 128, 256, 512)], depths=list(BLOCKS[depth]), num_labels=7,
+            layer_type="bottleneck" if depth == 50 else "basic",
+        )
+    ).eval()  # fmt: skip
+    state = network.state_dict()
+    other.load_state_dict({theirs(key): x for key, x in state.items()})
+    shown = torch.randn(2, 3, *sides, generator=random)
     with torch.inference_mode():
-        found = spec.build(files)(frames=frames(published.pins[pin]["inputs"]["x"]["seeds"], side))
-    published.check(pin, {NAMES[tap]: x for tap, x in found.items()})
-    assert {name: array.shape for name, array in spec.rows(files).items()} == {
-        tap: tuple(x.shape[1:]) for tap, x in found.items()
-    }
+        found, expected = network(shown, tuple(NAMES)), other(shown, output_hidden_states=True)
+    maps = dict(zip(("conv2_x", "conv3_x", "conv4_x", "conv5_x"), expected.hidden_states[1:], strict=True))
+    for tap, x in {**maps, "logits": expected.logits}.items():
+        assert (found[tap] - x).norm() < 1e-5 * x.norm(), tap
 
 
 def test_two_forwards_are_identical_and_the_batch_does_not_matter() -> None:
@@ -119,24 +165,23 @@ def test_a_tail_can_be_trained() -> None:
 
 
 def test_published_attention_by_class_activation(pins: Callable[..., Any], keep: Callable[..., Any]) -> None:
-    published, pin = pins("egornn_rgb"), "n2_b1_h224_w224"
+    published = pins("egornn_rgb")
     weights, files = keep({"state_dict": published.state()}, "ego_rnn.pth")
     spec = ResNet(depth=34, weights=weights, taps=("nbn", "bn", "logits", "cam"), precision="float32")
-    seeds = published.pins[pin]["inputs"]["x"]["seeds_by_frame"]
-    blocks = [np.random.Generator(np.random.PCG64(seed)).integers(0, 256, (7, 7, 3), np.uint8) for [seed] in seeds]
-    shown = np.stack([block.repeat(32, 0).repeat(32, 1) for block in blocks])[:, None]
-    with torch.inference_mode():
-        module = spec.build(files)
-        found = module(frames=torch.from_numpy(shown))
-        raw = class_activation(found["bn"], module.model.fc.weight, found["logits"])
-    for frame in range(2):
-        row = {name: x[frame : frame + 1] for name, x in found.items()}
-        published.check_tap(pin, f"imagenet_logits_{frame}", row["logits"])
-        published.check_tap(pin, f"class_idx_{frame}", row["logits"].argmax(1))
-        published.check_tap(pin, f"F_bn_{frame}", row["bn"])
-        published.check_tap(pin, f"F_nbn_{frame}", row["nbn"])
-        published.check_tap(pin, f"cam_{frame}", raw[frame : frame + 1])
-        published.check_tap(pin, f"attention_{frame}", row["cam"])
+    module = spec.build(files)
+    for pin, facts in published.pins.items():
+        for frame, seeds in enumerate(facts["inputs"]["x"]["seeds_by_frame"]):
+            cells = [np.random.Generator(np.random.PCG64(one)).integers(0, 256, (7, 7, 3), np.uint8) for one in seeds]
+            shown = torch.from_numpy(np.stack(cells)).repeat_interleave(32, 1).repeat_interleave(32, 2)
+            with torch.inference_mode():
+                row = module(frames=shown[:, None])
+                raw = class_activation(row["bn"], module.model.fc.weight, row["logits"])
+            published.check_tap(pin, f"imagenet_logits_{frame}", row["logits"])
+            published.check_tap(pin, f"class_idx_{frame}", row["logits"].argmax(1))
+            published.check_tap(pin, f"F_bn_{frame}", row["bn"])
+            published.check_tap(pin, f"F_nbn_{frame}", row["nbn"])
+            published.check_tap(pin, f"cam_{frame}", raw)
+            published.check_tap(pin, f"attention_{frame}", row["cam"])
     assert {name: (array.shape, array.kind) for name, array in spec.rows(files).items()} == {
         "nbn": ((512, 7, 7), "map"), "bn": ((512, 7, 7), "map"), "logits": ((1000,), "vector"), "cam": ((7, 7), "map"),
     }  # fmt: skip

@@ -1,13 +1,16 @@
 """`slow_layer5` gives the published tokens and logits of Ego4D's state-change networks."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
+from ego.errors import BadRequest
 from ego.extractors.slow_layer5 import SlowLayer5
+from ego.layers.slow_layer5 import SlowLayer5 as Layers
+from ego.layers.slowfast_plan import STATE_HEAD
 from ego.sampling import Window
 from ego.spec import Weights
 from ego.video import Picture
@@ -24,13 +27,16 @@ SMALL: dict[str, Any] = {
 def test_published_numbers(task: str, pins: Callable[..., Any], keep: Callable[..., Any]) -> None:
     published = pins(f"slow_layer5_{task}")
     weights, files = keep({"state_dict": {f"model.{key}": x for key, x in published.state().items()}}, "net.ckpt")
-    facts = published.facts["inputs"][0]
-    shown = np.random.Generator(np.random.PCG64(facts["seed"])).integers(0, 256, facts["shape"], np.uint8)
+    shown = published.input("frames")
+    frames, side = shown.shape[1:3]
     taps = (*STEPS, "tokens", "logits") if task == "pnr" else ("tokens", "pool", "logits")
-    spec = SlowLayer5(weights=weights, taps=taps, precision="float32")
+    spec = SlowLayer5(
+        weights=weights, taps=taps, precision="float32", size=side, picture=Picture("squash", side),
+        window=Window(frames, stride=frames, fps=2.0),
+    )  # fmt: skip
     module = spec.build(files)
     with torch.inference_mode():
-        found = module(frames=torch.from_numpy(shown))
+        found = module(frames=shown)
         assert {tap: array.shape for tap, array in spec.rows(files).items()} == {
             tap: tuple(x.shape[1:]) for tap, x in found.items()
         }
@@ -66,6 +72,20 @@ def test_a_tail_goes_on_from_maps_and_tokens() -> None:
                 assert torch.allclose(x, found[name], rtol=1e-4, atol=1e-4)
     assert found["tokens"].shape == (2, 4, 2048)
     assert torch.allclose(found["tokens"].mean(1), found["pool"])
+
+
+def test_a_tail_goes_on_from_the_mean_only_to_a_head_of_clips(keep: Callable[..., Any]) -> None:
+    spec = SlowLayer5(weights=RANDOM, taps=("tokens", "pool", "logits"), **SMALL)
+    with pytest.raises(BadRequest, match=r"a logit for each frame.*name the tap tokens"):
+        spec.tail("pool", {})
+    weights, files = keep(Layers(STATE_HEAD, 2, 1).state_dict(), "oscc.pt")
+    spec = replace(spec, weights=weights)
+    shown = torch.randint(0, 256, (2, 4, 33, 33, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        found = spec.build(files)(shown)
+        again = spec.tail("pool", files)(found["pool"])
+    assert again["logits"].shape == (2, 2)
+    assert torch.allclose(again["logits"], found["logits"], rtol=1e-4, atol=1e-4)
 
 
 def test_the_released_weights_see_bytes() -> None:

@@ -24,12 +24,6 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 
 
-def clip(facts: dict[str, Any]) -> torch.Tensor:
-    """A pin's noise clip (1, T, H, W, 3) uint8."""
-    drawn = np.random.Generator(np.random.PCG64(facts["seed"])).integers(0, 256, facts["shape"], np.uint8)
-    return torch.from_numpy(drawn).permute(0, 2, 3, 4, 1)
-
-
 def apart(maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The slow and the fast pathway's own maps of a stored one."""
     wide = maps.shape[1] * 2 // 3
@@ -41,15 +35,16 @@ def apart(maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def test_published_numbers(name: str, pins: Callable[..., Any], keep: Callable[..., Any]) -> None:
     published = pins(name)
     weights, files = keep({"model_state": published.state()}, "net.pyth")
-    facts = published.facts["inputs"][0]
-    side, depth = facts["shape"][-1], 50 if "r50" in name else 101
+    shown = published.input("frames").permute(0, 2, 3, 4, 1)
+    frames, side = shown.shape[1:3]
     spec = SlowFast(
-        weights=weights, depth=depth, taps=TAPS, picture=Picture("squash", side), size=side, precision="float32"
-    )
+        weights=weights, depth=50 if "r50" in name else 101, taps=TAPS, picture=Picture("squash", side), size=side,
+        precision="float32", window=Window(frames, stride=frames, interval=2),
+    )  # fmt: skip
     module, fused = spec.build(files), []
     module.model.s1_fuse.register_forward_hook(lambda _, given, out: fused.append(out[0]))
     with torch.inference_mode():
-        found = module(frames=clip(facts))
+        found = module(frames=shown)
     ours = {"fuse1_slow": fused[0], "feature_2304": found["pool"], "logits": found["logits"]}
     ours["eval_output"] = found["logits"].softmax(1)
     for tap in TAPS[:5]:

@@ -25,8 +25,8 @@ def test_published_numbers(pins: Callable[..., Any], keep: Callable[..., Any], w
     network = TalkNet(weights=weights).network(files)
     names = ["visualFrontend", "audioEncoder", "crossA2V", "crossV2A"]
     seen = watching.watch(network, *names)
-    faces, cepstra = watching.pixels(14001, 2, 9, 112, 112), watching.normal(14002, 2, 36, 13) * 10
-    truth = watching.labels(14003, 2, 9).flatten()
+    faces, cepstra = published.input("faces"), published.input("mfcc") * 10
+    truth = published.input("labels").flatten()
     with torch.inference_mode():
         found = network(faces, cepstra)
         embedding = network.seen(faces)

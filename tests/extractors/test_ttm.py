@@ -15,14 +15,6 @@ from ego.layers.face_lstm import TalkingToMe
 RANDOM = Weights("random:2")
 
 
-def wave(seed: int, count: int) -> torch.Tensor:
-    """The pins' sound: two tones, a rising one and noise."""
-    t = np.arange(count) / 16000
-    z = np.random.Generator(np.random.PCG64(seed)).standard_normal(count)
-    tones = 0.3 * np.sin(2 * np.pi * 220 * t) + 0.2 * np.sin(2 * np.pi * 1750 * t)
-    return torch.from_numpy(tones + 0.1 * np.sin(2 * np.pi * (500 + 900 * t) * t) + 0.05 * z)
-
-
 def test_published_numbers(pins: Callable[..., Any], keep: Callable[..., Any], watching: ModuleType) -> None:
     published = pins("ttm_baseline_lstm")
     state = published.state() | {"audio_encoder.torchfb.1.spectrogram.window": torch.hamming_window(400)}
@@ -31,12 +23,13 @@ def test_published_numbers(pins: Callable[..., Any], keep: Callable[..., Any], w
     assert isinstance(network, TalkingToMe)
     inner = ["instancenorm", "bn1", "layer1", "layer2", "layer3", "layer4", "attention"]
     seen = watching.watch(network, *(f"audio_encoder.{name}" for name in inner), "audio_encoder", "lstm")
-    faces = watching.imagenet(watching.pixels(13101, 2, 5, 112, 112, 3))
+    faces = watching.imagenet(published.input("faces"))
     front = LogMel()
     with torch.inference_mode():
-        waveform = torch.stack([scaled_to(wave(seed, 8000)[None], 0.1)[0] for seed in (13102, 13103)]).float()
+        sound = torch.stack([published.input(f"waveform_{clip}") for clip in range(len(faces))])
+        waveform = scaled_to(sound, 0.1).float()
         mel, spectra = front.mel(waveform), front(waveform)
-        features = network.video_encoder(faces.flatten(0, 1)).unflatten(0, (2, 5))
+        features = network.video_encoder(faces.flatten(0, 1)).unflatten(0, faces.shape[:2])
         logits = network(faces, spectra)
     audio = {name: seen[f"audio_encoder.{name}"] for name in inner}
     published.check_outputs({
@@ -52,7 +45,7 @@ def test_published_numbers(pins: Callable[..., Any], keep: Callable[..., Any], w
 def test_a_piece_is_judged_with_its_own_sound(watching: ModuleType) -> None:
     spec = TTM(weights=RANDOM, precision="float32", fps=25.0, piece_seconds=0.2)
     pictures = watching.pixels(5, 9, 48, 64, 3).numpy()
-    sound = wave(3, 16000 * 9 // 25 + 40).numpy()
+    sound = watching.normal(3, 16000 * 9 // 25 + 40).numpy() * 0.1
     box = [0.25, 0.25, 0.75, 0.75]
     faces = [(frame, 4, box) for frame in range(9) if frame != 2]
     found = watching.followed(spec, watching.shown(pictures, faces, 4, 25.0, sound), {})

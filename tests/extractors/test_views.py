@@ -102,10 +102,28 @@ def test_ten_crops_are_those_of_the_field() -> None:
     assert [view.flip for view in views_of(ten, "x")] == [False] * 5 + [True] * 5
 
 
-def test_flow_has_no_views() -> None:
-    flow = {"name": "farneback", "picture": {"fit": "height", "size": 240}, "window": {"frames": 2, "fps": 25.0}}
-    with pytest.raises(BadRequest, match="sees no frames"):
-        make("extractors", "i3d", {"weights": "random:0", "sees": flow, "views": ["centre", "left"]})
+def test_flow_has_the_same_with_its_vectors(frames: torch.Tensor) -> None:
+    sees = {"name": "farneback", "picture": {"fit": "squash", "size": 48}, "window": {"frames": 2, "fps": 25.0}}
+    views = ["centre", "top_left flipped", "right 0.5"]
+    table = {"weights": "random:3", "sees": sees, "size": 32, "precision": "float32", "taps": ["Mixed_4b"]}
+    table |= {"window": {"frames": 9, "fps": 25.0}}
+    one, several = make("extractors", "i3d", table), make("extractors", "i3d", {**table, "views": views})
+    flow = torch.randn(2, 9, 2, 48, 48, generator=torch.Generator().manual_seed(1)) * 4
+    corner = flow[..., :32, :32].flip(-1)
+    corner[:, :, 0] *= -1
+    half = torch.nn.functional.interpolate(flow[..., 16:32, 32:].flatten(0, 1), size=(32, 32), mode="bilinear")
+    half = half.unflatten(0, (2, 9)) * 2  # pixels are twice as small
+    with torch.inference_mode():
+        found = several.build({})(flow=flow)["feature"]  # type: ignore[attr-defined]
+        alone = one.build({})  # type: ignore[attr-defined]
+        for place, shown in enumerate((flow, corner, half)):
+            expected = alone(flow=shown)["feature"]
+            assert (found[:, place] - expected).norm() < 1e-4 * expected.norm()
+    array = several.rows({})["feature"]  # type: ignore[attr-defined]
+    assert array.shape == (3, 512, 3, 2, 2) == tuple(found.shape[1:])
+    assert array.views[1] == pytest.approx((0, 0, 32 / 48, 32 / 48, 1))
+    corner_alone = make("extractors", "i3d", {**table, "views": views[1:2]})
+    assert corner_alone.box(640, 480) == pytest.approx((0, 0, 32 / 48, 32 / 48))  # type: ignore[attr-defined]
 
 
 def test_transformers_have_the_same(frames: torch.Tensor, tmp_path: Path) -> None:

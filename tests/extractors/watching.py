@@ -1,4 +1,4 @@
-"""What the tests of networks of faces share: the pins' drawn inputs, what modules inside gave, and blocks of frames."""
+"""What the tests of networks of faces share: drawn inputs, what modules inside gave, and blocks of frames."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,10 +17,6 @@ def pixels(seed: int, *shape: int) -> torch.Tensor:
 
 def normal(seed: int, *shape: int) -> torch.Tensor:
     return torch.from_numpy(np.random.Generator(np.random.PCG64(seed)).standard_normal(shape, np.float32))
-
-
-def labels(seed: int, *shape: int) -> torch.Tensor:
-    return torch.from_numpy(np.random.Generator(np.random.PCG64(seed)).integers(0, 2, shape))
 
 
 def imagenet(faces: torch.Tensor) -> torch.Tensor:

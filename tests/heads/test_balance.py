@@ -55,7 +55,8 @@ def test_a_task_without_labels_learns_no_variance() -> None:
     ],
 )
 def test_two_gradients_in_closed_form(first: tuple, second: tuple, share: float) -> None:
-    assert descent(torch.tensor([first, second])).tolist() == pytest.approx([share, 1 - share])
+    for unit in (1.0, 1e-8, 1e8):  # whatever the losses' unit
+        assert descent(unit * torch.tensor([first, second])).tolist() == pytest.approx([share, 1 - share], abs=1e-6)
 
 
 def test_one_gradient_counts_in_full() -> None:
@@ -63,7 +64,7 @@ def test_one_gradient_counts_in_full() -> None:
     assert descent(torch.zeros(3, 4)).sum().item() == pytest.approx(1)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(2, 6), st.integers(1, 8), st.integers(0, 1000))
 def test_the_sum_is_as_short_as_a_solver_finds(count: int, width: int, seed: int) -> None:
     vectors = np.random.default_rng(seed).standard_normal((count, width)) + 0.3
@@ -77,13 +78,13 @@ def test_the_sum_is_as_short_as_a_solver_finds(count: int, width: int, seed: int
         constraints={"type": "eq", "fun": lambda one: one.sum() - 1},
         options={"ftol": 1e-14, "maxiter": 500},
     )
-    assert ((weights @ vectors) ** 2).sum() <= solved.fun + 1e-5
+    assert ((weights @ vectors) ** 2).sum() <= solved.fun + 1e-9
 
 
 def test_no_task_gets_worse_along_the_sum() -> None:
     gradients = torch.randn(4, 50, generator=torch.manual_seed(0), dtype=torch.float64)
     direction = descent(gradients) @ gradients
-    assert ((gradients @ direction) >= (direction @ direction) * (1 - 1e-3)).all()
+    assert ((gradients @ direction) >= (direction @ direction) * (1 - 1e-6)).all()
 
 
 def test_lengths_and_losses_put_aside() -> None:

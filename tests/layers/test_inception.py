@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from ego.layers.inception import InceptionI3d, Mixed, SamePool3d, Unit3d, pad_same
-from ego.layers.inception_plan import END_POINTS, same_padding, shape
+from ego.layers.inception_plan import END_POINTS, STEM, same_padding, shape, stem_frames
 
 BLOCKS = {
     "Conv3d_1a_7x7": 65_984, "Conv3d_2b_1x1": 4_224, "Conv3d_2c_3x3": 332_160, "Mixed_3b": 386_272,
@@ -160,3 +160,24 @@ def test_a_norm_folded_into_its_convolution_gives_what_both_give() -> None:
     assert unit.bn.num_batches_tracked == 1
     unit.eval()(x).sum().backward()
     assert all(parameter.grad is not None for parameter in unit.parameters())
+
+
+def test_a_flat_module_sees_one_moment_at_a_time() -> None:
+    module = Mixed(16, (4, 4, 4, 2, 2, 2), (1, 3, 3)).eval()
+    x = torch.rand(1, 16, 3, 5, 5, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        assert torch.allclose(module(x)[:, :, 1:2], module(x[:, :, 1:2]), atol=1e-6)
+
+
+def test_each_moment_of_the_stem_comes_of_seven_frames() -> None:
+    assert stem_frames(5) == ((-1, -1, -1, 0, 1, 2, 3), (-1, 0, 1, 2, 3, 4, -1), (1, 2, 3, 4, -1, -1, -1))
+    assert stem_frames(16)[0] == (-1, -1, 0, 1, 2, 3, 4)
+    torch.manual_seed(0)
+    network = InceptionI3d().eval()
+    for frames in (5, 8, 9):
+        clip = torch.randn(1, 3, frames, 32, 32)
+        with torch.inference_mode():
+            whole = network(clip, (STEM,))[STEM]
+            padded = torch.cat([clip, torch.zeros(1, 3, 1, 32, 32)], dim=2)  # -1 is the zeros behind
+            moments = [network.moment(padded[:, :, list(places)]) for places in stem_frames(frames)]
+        assert torch.allclose(torch.cat(moments, dim=2), whole, atol=1e-6)

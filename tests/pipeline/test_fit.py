@@ -269,6 +269,14 @@ def test_an_action_is_the_product_of_what_two_tasks_learn(colours, tmp_path):
         run(colours, tmp_path, "action.space=given", 'action.actions=[["r","warm"]]', data=data, toml=toml)
 
 
+def test_a_clip_that_several_folds_train_on_is_counted_once(colours, tmp_path):
+    """Each class has six clips, of which every fold trains on four."""
+    for many, classes in ((5, 3), (6, 0)):
+        done = run(colours, tmp_path, "training.epochs=1", f"verb.many={many}")[-1]
+        assert done.metrics["pooled"]["validation"]["verb"]["many_shot_classes"] == classes
+        assert done.metrics["folds"]["one"]["validation"]["verb"]["many_shot_classes"] == 0
+
+
 def test_what_a_task_reads_must_be_extracted(colours, tmp_path):
     toml = tmp_path / "gaze.toml"
     toml.write_text(colours.recipe.read_text().replace("[head]", '[tasks.look]\nname = "point"\n[head]'))

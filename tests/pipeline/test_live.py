@@ -47,7 +47,7 @@ class Mean(torch.nn.Module):
 def test_a_clip_with_fewer_windows_is_padded_and_masked():
     clips = live([shown(1), shown(2)], [shown(3)], [shown(4), shown(5)])
     batch = clips.only(np.array([2, 1])).batch(np.array([0, 1]))
-    pixels = batch.features["pixels of net/frames"]
+    pixels = batch.features["given to net/frames"]
     assert (pixels.shape, pixels.dtype) == ((2, 2, 1, 2, 4, 3), torch.uint8)
     assert pixels[:, :, 0, 0, 0, 0].tolist() == [[4, 5], [3, 3]]
     assert batch.masks["net"].tolist() == [[True, True], [True, False]]

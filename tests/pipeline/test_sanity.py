@@ -64,6 +64,32 @@ def test_a_table_is_seen_in_the_kitchen(shared_data: Path, tmp_path: Path) -> No
     assert ": 533 " in told.stderr or ", 533 " in told.stderr  # ImageNet's dining table after a background class
 
 
+def test_a_barbell_is_seen_where_weights_are_lifted(shared_data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ai_edge_litert")
+    video = shared_data / "references" / "video_features" / "sample" / "v_GGSY1Qvo990.mp4"
+    words = ["extract", "--with", "image_model", "--weights", str(shared_data / "weights" / "imagenet_small")]
+    names = {str(index): f"class {index}" for index in range(1001)} | {"423": "barbell", "544": "dumbbell"}
+    (tmp_path / "names.json").write_text(json.dumps(names))
+    words += ["--store", str(tmp_path / "store"), "--sanity", "--quiet", "--classes", str(tmp_path / "names.json")]
+    told = CliRunner().invoke(group, [*words, "--seconds", "1:1.2", str(video)])
+    assert told.exit_code == 0, told.output
+    (line,) = told.stderr.splitlines()
+    first, second, *others = line.rpartition(" s: ")[2].split(", ")
+    assert first.startswith("barbell ")
+    assert second.startswith("dumbbell ")
+    assert float(first.split()[1].rstrip("%")) > 50
+    assert len(others) == 3
+
+
+def test_names_of_another_number_of_classes_are_refused(
+    weights: Path, tmp_path: Path, readable_video: Callable[..., Path]
+) -> None:
+    weights.with_suffix(".classes.txt").write_text("\n".join(["wash", "cut", "pour"]))
+    told = extract(tmp_path, readable_video(tmp_path / "v.mp4", frames=45), weights)
+    assert told.exit_code == 2
+    assert "got the names of 3 classes for resnet, whose file has 7" in told.stderr
+
+
 def test_without_classes_it_says_so(tmp_path: Path, readable_video: Callable[..., Path]) -> None:
     video = readable_video(tmp_path / "v.mp4", frames=5)
     words = ["extract", "--with", "mean_rgb", "--store", str(tmp_path / "store"), "--sanity", "--quiet", str(video)]
@@ -79,6 +105,8 @@ def test_scores_become_shares_over_moments_and_places() -> None:
     assert torch.allclose(shares(one[:, None, None, None].expand(3, 2, 1, 2)), shares(one))  # a map
     already = torch.tensor([0.25, 0.5, 0.25])
     assert shares(already).tolist() == [0.25, 0.5, 0.25]
+    rounded = torch.tensor([0.6, 0.3, 0.0])  # of 8 bits
+    assert shares(rounded).tolist() == pytest.approx([2 / 3, 1 / 3, 0])
 
 
 def test_class_names_that_are_none(tmp_path: Path) -> None:

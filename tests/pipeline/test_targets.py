@@ -1,27 +1,18 @@
 """Labels that are stored arrays: when the steps of a row are, which rows label them, and where in the view they lie."""
 
-import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from torch import nn
 
 from ego.cache.key import FeatureKey
 from ego.cache.store import FeatureStore
 from ego.errors import BadRequest
-from ego.extractors.gaze import Gaze
 from ego.extractors.i3d import I3D
 from ego.extractors.mfnet import MFNet
 from ego.gaze import heatmap
-from ego.heads._base import Head
-from ego.media.decode import Decoder
-from ego.pipeline import recipe, targets
-from ego.pipeline.fit import Workplace, fit
-from ego.pipeline.jobs import entry_key
-from ego.pipeline.scan import scan
+from ego.pipeline import targets
 from ego.pipeline.targets import Leading, read_targets, resample, step_times
-from ego.pipeline.weights import WeightFinder
 from ego.sampling import Window
 from ego.tasks._base import Target
 from ego.tasks.heatmap import Heatmap
@@ -318,52 +309,3 @@ def test_a_last_row_moved_back_counts_what_it_shows_first(tmp_path):
     held = world(tmp_path, {"feature": Array((4, 4), "bool", "mask")}, {"feature": maps}, 20)
     found = read_targets(Motion(map="own"), held.store, {"own": {DIGEST: held.key}}, {DIGEST: leading})
     assert found.mask.tolist() == [[True] * 4, [False, False, False, True]]
-
-
-LOOK = """[extractors.gaze]
-[tasks.look]
-name = "point"
-[head]"""
-WHERE = {"r": (0.2, 0.3), "g": (0.5, 0.5), "b": (0.8, 0.7)}
-
-
-@dataclass(frozen=True)
-class EachRow(Head):
-    """A map of logits from each row."""
-
-    def build(self, shapes, tasks):
-        return RowModule(shapes["colour"].shape[0], tasks["look"].shape)
-
-
-class RowModule(nn.Module):
-    def __init__(self, width, shape):
-        super().__init__()
-        self.shape, self.layer = shape, nn.Linear(width, int(np.prod(shape)))
-
-    def forward(self, features, masks, tasks, labels=None):
-        rows = nn.functional.normalize(features["colour"].float() - features["colour"].float().mean(-1, True), dim=-1)
-        return {"look": self.layer(rows).unflatten(-1, self.shape)}
-
-
-def test_gaze_is_learnt_from_stored_rows_end_to_end(colours, tmp_path):
-    """The eyes look where the colour says, at another rate than the colour's, and not at all in each fourth second."""
-    toml = tmp_path / "look.toml"
-    verb = '[tasks.verb]\nname = "classify"\nlabel = "verb"\ntop = [2]\n'
-    toml.write_text(colours.recipe.read_text().replace(verb, "").replace("[head]", LOOK))
-    asked = replace(recipe.read(toml, (), WeightFinder([])), head=EachRow(features=("colour",)))
-    store = FeatureStore(tmp_path / "features", colours.store, create=True)
-    with Decoder() as decoder:
-        videos = list(scan(asked.dataset.videos(colours.data).values(), decoder))
-        for video in videos:
-            key = entry_key(video, Gaze(), {})
-            order = sys.modules["colours"].ORDER[video.name]
-            point = np.repeat([WHERE[letter] for letter in order], 10, axis=0).astype(np.float32)
-            types = np.repeat([1, 1, 1, 0, 1, 1], 10).astype(np.int8)
-            block = {"time": frames(60, 10), "source": np.full((60, 4), -1), "point": point, "type": types}
-            store.write(key, GAZE, [block | {"blink": np.zeros(60, bool)}], {})
-        at = Workplace(colours.data, store, WeightFinder([]), decoder, tmp_path / "runs")
-        done = list(fit(asked, at))[-1]
-    found = done.metrics["pooled"]["validation"]["look"]
-    assert found["pck_0.1"] == 1
-    assert found["clips"] == 15  # three of eighteen seconds have no gaze
-    assert found["aae"] < 3

@@ -24,7 +24,7 @@ def test_windows_are_the_rows_of_the_store(colours, video):
     with Decoder() as decoder:
         shown = list(windows(decoder, video, extractor, {}))
     assert np.array_equal(np.array([one.row.time for one in shown]), stored.time)
-    means = np.array([one.pixels["frames"].mean(axis=(0, 1, 2)) / 255 for one in shown])
+    means = np.array([one.given["frames"].mean(axis=(0, 1, 2)) / 255 for one in shown])
     assert np.allclose(means, stored["feature"], atol=1e-6)
 
 
@@ -41,8 +41,8 @@ def test_the_nearest_window_of_each_moment(video, window):
     for moment, one in zip(moments, found, strict=True):
         best = every[int(np.abs(centres - moment).argmin())]
         assert one.row == best.row
-        assert np.array_equal(one.pixels["frames"], best.pixels["frames"])
-        assert one.pixels["frames"].shape[0] == extractor.window.frames
+        assert np.array_equal(one.given["frames"], best.given["frames"])
+        assert one.given["frames"].shape[0] == extractor.window.frames
 
 
 def test_a_video_shorter_than_a_window(video):

@@ -53,6 +53,7 @@ def test_pairs_that_are_not_in_the_space_are_passed_over():
     seen, trained = action(space="seen"), np.array([[1, 1], [1, 2], [1, 1]])
     assert seen.metrics(judged(seen, verbs, nouns, [[1, 1]], trained))["accuracy"] == 1
     assert seen.metrics(judged(seen, verbs, nouns, [[0, 0]], trained))["top5_accuracy"] == 0
+    assert seen.metrics(judged(seen, verbs, nouns, [[0, 0]], trained[:0]))["accuracy"] == 1  # none was seen: all
     assert seen.fitted(trained).say(seen.combine({"verb": np.log(verbs), "noun": np.log(nouns)})[0]) == ["put", "pan"]
 
 
@@ -101,7 +102,9 @@ def test_labels_become_pairs_and_words_again():
     assert task.encode({"verb_class": "put", "noun_class": "pan"}).tolist() == [1, 1]
     assert task.encode({"verb_class": "put"}) is None
     assert task.say_label(np.array([1, 2])) == ["put", "lid"]
-    with pytest.raises(BadRequest, match="got 'bowl' as 'noun_class' of an action, expected one of: cup, pan, lid"):
+    with pytest.raises(
+        BadRequest, match="got 'bowl' as 'noun_class' of an action, expected one of: 'cup', 'pan', 'lid'"
+    ):
         task.encode({"verb_class": "put", "noun_class": "bowl"})
     given = action(space="given", actions=(("put", "pan"),))
     with pytest.raises(BadRequest, match="expected one of the 1 in"):

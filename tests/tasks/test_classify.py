@@ -146,3 +146,14 @@ def test_losses_that_cannot_be_meant(fields, message):
 def test_a_data_set_of_another_number_of_classes_than_weights():
     with pytest.raises(BadRequest, match="expected one each"):
         Classify(label="v", class_weights=(1.0, 2.0)).over({"v": ("a", "b", "c")})
+
+
+def test_a_message_names_some_of_many_classes():
+    task = Classify(label="noun", classes=tuple(f"n{i}" for i in range(352)))
+    with pytest.raises(BadRequest, match=r"'n19' and 332 more$"):
+        task.encode({"noun": "cup"})
+
+
+def test_a_weight_below_zero():
+    with pytest.raises(BadRequest, match="expected at least 0"):
+        Classify(label="v", weight=-1.0)

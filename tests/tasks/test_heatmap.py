@@ -52,6 +52,14 @@ def test_the_target_follows_the_map_it_is_compared_with() -> None:
         assert Heatmap().loss(target, torch.tensor([[[0.3, 0.8]]]), ONE).item() == pytest.approx(0, abs=1e-12)
 
 
+def test_the_target_of_mirrored_gaze_is_the_mirrored_target_of_cells_at_their_centres() -> None:
+    gaze, mirrored = torch.tensor([[[0.3, 0.8]]]), torch.tensor([[[0.7, 0.8]]])
+    for task, same in ((Heatmap(), True), (WHOLE[None], False)):
+        maps = torch.rand(1, 1, 7, 7, generator=torch.manual_seed(0))
+        pair = [task.loss(maps, gaze, ONE).item(), task.loss(maps.flip(-1), mirrored, ONE).item()]
+        assert (abs(pair[0] - pair[1]) < 1e-6) == same
+
+
 def test_masked_steps_have_no_part() -> None:
     random = torch.manual_seed(0)
     maps, gaze = torch.rand(2, 3, 7, 7, generator=random), torch.rand(2, 3, 2, generator=random)

@@ -75,6 +75,9 @@ def test_hands_have_sides_unless_the_code_is_followed() -> None:
     assert Point(points="eyes.point", valid="eyes.type").reads == ("eyes.point", "eyes.type")
     with pytest.raises(BadRequest, match=r"got 'hands.points' of \[2, 2\] and 'hands.visible' of \[2\] a row"):
         Point(points="hands.points", valid="hands.visible").target(stored)
+    stored["hands.score"] = np.ones((3, 2), np.float32)
+    with pytest.raises(BadRequest, match=r"got 'hands.score' of float32, expected truth values"):
+        Point(who="hands", valid="hands.score").target(stored)
 
 
 def test_labels_are_fractions_of_the_view_and_masked_ones_say_nothing() -> None:
