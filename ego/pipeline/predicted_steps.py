@@ -47,6 +47,12 @@ class StepTimes:
 
     def steps(self, clip: int, task: Task, predictions: NDArray[Any]) -> Iterator[Step]:
         """What a task of steps says of each step of a clip that is there; `predictions` are (S, *shape)."""
+        for place, (start, centre, stop), box in self.moments(clip):
+            said = task.say(predictions[place])
+            yield Step(centre, start, stop, said, tuple(points_of(said, box)))
+
+    def moments(self, clip: int) -> Iterator[tuple[int, tuple[float, float, float], Box]]:
+        """Of each step of a clip that is there its place among all, its (start, centre, stop), and what it shows."""
         column = next((one for name, one in self._clips.columns.items() if name.partition(".")[0] == self._own), None)
         if column is None:
             raise BadRequest(f"steps of {self._lead!r} are not in the store, so they have no times; fit on stored rows")
@@ -57,11 +63,9 @@ class StepTimes:
         rows, there = column.seen.looks.padded(looks)
         for place, row in enumerate(np.where(there, rows, -1).ravel()):
             for step in range(self._count) if row >= 0 else ():
-                start, _, centre, stop = video.steps[row - first, step]
+                start, _, centre, stop = map(float, video.steps[row - first, step])
                 if video.counts[row - first, step]:
-                    said = task.say(predictions[place * self._count + step])
-                    points = tuple(points_of(said, Box(*video.shown.box)))
-                    yield Step(float(centre), float(start), float(stop), said, points)
+                    yield place * self._count + step, (start, centre, stop), Box(*video.shown.box)
 
     def _of(self, digest: str, column: Column, entry: int) -> Leading:
         """The steps of all rows of a video."""

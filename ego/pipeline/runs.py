@@ -8,6 +8,7 @@ runs/<digest16>/
     metrics.json         figures by fold, split and task, and pooled over folds
     log.jsonl            one line a training step or epoch
     [FOLD/]events.out.tfevents.*  the same for TensorBoard
+    embeddings.npz       what the head makes of each tested clip that has a class, and that class
     predictions.parquet  one line a clip, fold, split and task (`ego.pipeline.predictions`)
     figures/             pictures, where some were drawn
 """
@@ -42,6 +43,7 @@ from ego.pipeline.predictions import write_predictions
 from ego.samplers import Sampling
 from ego.spec import canonical_json
 from ego.tasks._base import Judged
+from ego.tasks.classify import Classify
 from ego.video import Array
 
 Figures = dict[str, dict[str, float]]
@@ -50,6 +52,8 @@ TrainedOn = Sequence[tuple[str, Sequence[Sequence[float]]]]
 """What weights were trained on: the digests of videos, and the seconds of each (none: all of it)."""
 Labels = Mapping[str, Mapping[int, NDArray[Any]]]
 """The labels that a fold is trained on: by task, then by the number of the clip."""
+Embedded = tuple[Indices, NDArray[np.float16]]
+"""Numbers of clips, and a vector (n, D) of each."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,7 @@ class FoldResult:
     predictions: Mapping[str, Mapping[str, Predicted]]
     shapes: Mapping[str, Array] = field(default_factory=dict)
     trained: Labels | None = None
+    embedded: Embedded | None = None
     best_on_test: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -237,6 +242,23 @@ def _fill(folder: Path, plan: Plan, folds: Sequence[FoldResult], recipe: Mapping
             _write_weights(folder / name.replace("weights", f"network-{own}", 1), network, provenance)
     said = {fold.name: fold.predictions for fold in folds}
     write_predictions(folder / "predictions.parquet", plan.problem, said)
+    _write_embeddings(folder / "embeddings.npz", plan.problem, folds)
+
+
+def _write_embeddings(path: Path, problem: Problem, folds: Sequence[FoldResult]) -> None:
+    """Vectors and classes of the clips that have one, of the first task that has classes, and the number of the fold.
+
+    Each fold has a head of its own, so that vectors of two folds cannot be compared.
+    """
+    found = [(name, task) for name, task in problem.tasks.items() if isinstance(task, Classify)]
+    parts = [(*one.embedded, np.full(len(one.embedded[0]), i)) for i, one in enumerate(folds) if one.embedded]
+    if not found or not parts:
+        return
+    name, task = found[0]
+    clips, features, fold = (np.concatenate(some) for some in zip(*parts, strict=True))
+    known = problem.labelled[name][clips]
+    labels = problem.labels[name][clips[known]]
+    np.savez(path, features=features[known], labels=labels, fold=fold[known], classes=list(task.classes))
 
 
 def _provenance(plan: Plan, fold: FoldResult) -> dict[str, Any]:

@@ -28,9 +28,9 @@ def test_a_run_on_rows_that_are_no_numbers_names_the_video_and_the_entry(colours
     import sys
 
     from ego.cache.pack import Pack
-    from ego.pipeline import cached
+    from ego.pipeline import packs
 
-    real = cached.pack
+    real = packs.pack
 
     def broken(*arguments, **options):
         made = real(*arguments, **options)
@@ -38,7 +38,7 @@ def test_a_run_on_rows_that_are_no_numbers_names_the_video_and_the_entry(colours
         rows[made.rows(1).start + 7] = np.nan
         return Pack(made.keys, made.offsets, made.arrays, {"time": made.time, "feature": rows})
 
-    monkeypatch.setattr(cached, "pack", broken)
+    monkeypatch.setattr(packs, "pack", broken)
     with pytest.raises(
         BadRequest, match=r"colour of '(one|two|three)' holds a value that is no number near 1\.50 s; de"
     ):
