@@ -5,6 +5,7 @@ What a signal gives must vanish when it is permuted; what an order gives, when i
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from ego.pipeline.clips import Indices
 from ego.pipeline.looks import Ragged, Seen
 from ego.pipeline.targets import StepLabels
 from ego.samplers import Sampling
+
+Chosen = TypeVar("Chosen")
 
 
 def others(count: int, seed: int) -> Indices:
@@ -26,9 +29,10 @@ def others(count: int, seed: int) -> Indices:
 
 def with_controls(clips: CachedClips, sampling: Sampling) -> CachedClips:
     """The clips as `sampling.permuted` and `shuffled` say; a name that is no feature, no task of steps: BadRequest."""
+    dense = [name for name, task in clips.problem.tasks.items() if task.reads]
     for name in sampling.permuted:
-        if name not in clips.targets and not any(_is(name, feature) for feature in clips.columns):
-            choices = ", ".join([*clips.columns, *clips.targets])
+        if name not in dense and not any(_is(name, feature) for feature in clips.columns):
+            choices = ", ".join([*clips.columns, *dense])
             raise BadRequest(f"got {name!r} in sampling.permuted, expected some of: {choices}")
     other = others(len(clips.problem.clips), sampling.control_seed)
     columns = {}
@@ -38,17 +42,17 @@ def with_controls(clips: CachedClips, sampling: Sampling) -> CachedClips:
         if sampling.shuffled:
             column = replace(column, seen=_shuffled(column.seen, sampling.control_seed))
         columns[feature] = column
-    lead = clips.lead
-    if lead is not None and sampling.shuffled:
-        lead = replace(lead, seen=_shuffled(lead.seen, sampling.control_seed))
-    return replace(clips, columns=columns, lead=lead)
+    return replace(clips, columns=columns)
 
 
-def with_permuted_targets(clips: CachedClips, sampling: Sampling) -> CachedClips:
-    """The chosen clips, each with the labels of another's steps for the tasks in `sampling.permuted`."""
-    names = [name for name in clips.targets if name in sampling.permuted]
-    if not names or clips.lead is None:
+def with_permuted_targets(clips: Chosen, sampling: Sampling) -> Chosen:
+    """The chosen clips, each with the labels of another's steps for the tasks in `sampling.permuted`.
+
+    Only what is stored is permuted; clips of another kind stay.
+    """
+    if not isinstance(clips, CachedClips) or clips.lead is None:
         return clips
+    names = [name for name in clips.targets if name in sampling.permuted]
     rows = [_rows(clips.lead.seen, clip) for clip in clips.chosen]
     other = others(len(rows), sampling.control_seed)
     targets = {name: _relabelled(clips.targets[name], rows, other) for name in names}

@@ -91,7 +91,6 @@ def fit(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterator[Tr
     clips = stored_clips(plan, entries, at, above)
     shapes = tails.shapes_after(clips.shapes, plan.head, above)
     clips = cached.with_targets(clips, plan.head, recipe, entries, shapes, at.store)
-    clips = controls.with_controls(clips, plan.sampling)
     results = []
     for name in plan.problem.folds:
         done = yield from _fold(name, plan, clips, shapes, above, at)
@@ -112,6 +111,8 @@ def planned(
 ) -> tuple[runs.Plan, cached.Entries]:
     """The plan of a run and the entries its clips read, all there; those named in `live` read what they hold alone."""
     head = head_of(recipe)
+    if live and (recipe.sampling.permuted or recipe.sampling.shuffled):
+        raise BadRequest("sampling.permuted and sampling.shuffled are controls of what is stored; ask ego fit-heads")
     learnt = problem(recipe, at.root, at.decoder, at.store, at.rehash, at.skip_missing).only(folds)
     extractors = cached.sources(head, recipe)
     for own, extractor in extractors.items():
@@ -154,6 +155,7 @@ def stored_clips(
     """All clips of the plan with the features that come from the store; those that tails give do not."""
     features = tails.stored_features(plan.head, above or {})
     clips = cached.read_clips(plan.problem, entries, features, at.store, plan.sampling, at.packs)
+    clips = controls.with_controls(clips, plan.sampling)
     if not plan.head.pooled or above:
         return clips
     return replace(clips, columns={name: replace(column, pooled=True) for name, column in clips.columns.items()})
@@ -207,7 +209,7 @@ def _fold(
     """Trains one fold in closed form or by the loop, and returns its result."""
     tasks = plan.problem.fitted(name)
     tasks = {one: tasks[one] for one in plan.problem.trained}
-    chosen = controls.with_permuted_targets(clips.only(plan.problem.folds[name]["train"]), plan.sampling)
+    chosen = clips.only(plan.problem.folds[name]["train"])
     module = plan.head.solve(chosen.batch(np.arange(len(chosen))), shapes, tasks) if plan.head.solves else None
     if module is not None:
         return result(name, plan, module, clips, at.device)
@@ -240,7 +242,8 @@ def run_loop(
     """
     learnt, training, number = plan.problem, plan.training, list(plan.problem.folds).index(fold)
     kept, held = held_out(learnt, learnt.folds[fold]["train"], training)
-    stream = Stream(clips.only(kept), learnt.trained, chances=chances(learnt, kept, training))
+    shown = controls.with_permuted_targets(clips.only(kept), plan.sampling)
+    stream = Stream(shown, learnt.trained, chances=chances(learnt, kept, training))
     aside = clips.only(held) if len(held) else None
     loop = Loop(module, plan.head, learnt.fitted(fold), [stream], training, at.device, aside, at.compiled)
     saved, best, log = Checkpoints(at.out, plan.digest, at.checkpoint_seconds), BestOnTest(plan), Log()
