@@ -8,10 +8,12 @@ from torch.nn.functional import cross_entropy
 from ego.errors import BadRequest
 from ego.extractors.resnet import ResNet
 from ego.heads._convlstm import from_published
+from ego.heads._rows import Standard
 from ego.heads._train import Stream, begin, predict, train
 from ego.heads._training import Training
 from ego.heads.convlstm import ConvLSTM
 from ego.heads.motion_segmentation import MotionSegmentation
+from ego.heads.stam import STAM
 from ego.spec import Weights
 from ego.tasks.classify import Classify
 from ego.video import Array
