@@ -33,7 +33,7 @@ def two(colours, tmp_path_factory):
 
 @pytest.fixture
 def clips(two, tmp_path):
-    asked = recipe.read(two.recipe, (), WeightFinder([]))
+    asked = recipe.read(two.recipe, ("head.name=lstm",), WeightFinder([]))  # which sees every row, not their mean
     with Decoder() as decoder:
         at = Workplace(two.data, FeatureStore(two.store), WeightFinder([]), decoder, tmp_path)
         plan, entries = planned("fit-heads", asked, at, ())
