@@ -43,8 +43,19 @@ class LinearModule(nn.Module):
         return means[0] if len(means) == 1 else torch.cat(means, dim=1)
 
 
+class Equal(nn.BatchNorm1d):
+    """Numbers at their scale over clips, divided by the root of how many they are: a clip's squares sum to about 1."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(B, width)."""
+        found: Tensor = super().forward(input) / self.num_features**0.5
+        return found
+
+
 def scale(norm: str, width: int) -> nn.Module:
     """Brings numbers to one scale, with nothing to learn."""
+    if norm == "equal":
+        return Equal(width, affine=False)
     if norm == "batch":
         return nn.BatchNorm1d(width, affine=False)
     return nn.LayerNorm(width, elementwise_affine=False) if norm == "layer" else nn.Identity()

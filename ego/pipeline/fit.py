@@ -16,7 +16,7 @@ from ego.heads._base import Head
 from ego.heads._deal import Clips, Stream
 from ego.heads._train import Loop, Predicted, Step, begin, predict
 from ego.media.decode import Decoder
-from ego.pipeline import cached, runs, tails
+from ego.pipeline import cached, controls, runs, tails
 from ego.pipeline.averaging import Looked, averaged
 from ego.pipeline.best import BestOnTest
 from ego.pipeline.checkpoint import Checkpoints
@@ -111,6 +111,8 @@ def planned(
 ) -> tuple[runs.Plan, cached.Entries]:
     """The plan of a run and the entries its clips read, all there; those named in `live` read what they hold alone."""
     head = head_of(recipe)
+    if live and (recipe.sampling.permuted or recipe.sampling.shuffled):
+        raise BadRequest("sampling.permuted and sampling.shuffled are controls of what is stored; ask ego fit-heads")
     learnt = problem(recipe, at.root, at.decoder, at.store, at.rehash, at.skip_missing).only(folds)
     extractors = cached.sources(head, recipe)
     for own, extractor in extractors.items():
@@ -153,6 +155,7 @@ def stored_clips(
     """All clips of the plan with the features that come from the store; those that tails give do not."""
     features = tails.stored_features(plan.head, above or {})
     clips = cached.read_clips(plan.problem, entries, features, at.store, plan.sampling, at.packs)
+    clips = controls.with_controls(clips, plan.sampling)
     if not plan.head.pooled or above:
         return clips
     return replace(clips, columns={name: replace(column, pooled=True) for name, column in clips.columns.items()})
@@ -239,7 +242,8 @@ def run_loop(
     """
     learnt, training, number = plan.problem, plan.training, list(plan.problem.folds).index(fold)
     kept, held = held_out(learnt, learnt.folds[fold]["train"], training)
-    stream = Stream(clips.only(kept), learnt.trained, chances=chances(learnt, kept, training))
+    shown = controls.with_permuted_targets(clips.only(kept), plan.sampling)
+    stream = Stream(shown, learnt.trained, chances=chances(learnt, kept, training))
     aside = clips.only(held) if len(held) else None
     loop = Loop(module, plan.head, learnt.fitted(fold), [stream], training, at.device, aside, at.compiled)
     saved, best, log = Checkpoints(at.out, plan.digest, at.checkpoint_seconds), BestOnTest(plan), Log()

@@ -97,6 +97,7 @@ SAMPLES = {
     "raft": ['weights = "random:0"', f'weights = "random:7"\nsize = "small"\niterations = 2\n{FLOW_PICTURE}'],
     "flow_images": [""],
     "map_images": [""],
+    "cells": ['window = { frames = 2, edge = "drop" }\nmaps = { name = "dis" }'],
     "warp_flow": ['flow = { name = "dis" }'],
     "idt": [""],
     "motion_map": [""],

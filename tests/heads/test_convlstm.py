@@ -8,10 +8,12 @@ from torch.nn.functional import cross_entropy
 from ego.errors import BadRequest
 from ego.extractors.resnet import ResNet
 from ego.heads._convlstm import from_published
+from ego.heads._rows import Standard
 from ego.heads._train import Stream, begin, predict, train
 from ego.heads._training import Training
 from ego.heads.convlstm import ConvLSTM
 from ego.heads.motion_segmentation import MotionSegmentation
+from ego.heads.stam import STAM
 from ego.spec import Weights
 from ego.tasks.classify import Classify
 from ego.video import Array
@@ -184,3 +186,28 @@ def test_features_that_it_cannot_read(head, shapes, words):
 def test_a_task_of_steps_needs_a_motion_head(steps_task):
     with pytest.raises(BadRequest, match=r"set head\.motion"):
         ConvLSTM().build(SMALL, {"moves": steps_task(2, 3, 3)})
+
+
+def test_standard_channels_have_one_scale_and_masked_steps_no_say():
+    generator = torch.Generator().manual_seed(2)
+    x = 5 + 3 * torch.randn(6, 4, 3, 2, 2, generator=generator)
+    mask = torch.ones(6, 4, dtype=torch.bool)
+    mask[0, 2:] = False
+    x[~mask] = 1e4
+    found = Standard(3)(x, mask)
+    assert found[mask].mean(dim=(0, 2, 3)).abs().max() < 1e-4
+    assert (found[mask].std(dim=(0, 2, 3)) - 1).abs().max() < 0.02
+    assert not found[~mask].any()
+    assert not Standard(3)(x, torch.zeros_like(mask)).any()
+
+
+@pytest.mark.parametrize("head", [ConvLSTM(channels=4, dropout=0.0, standard=True), STAM(dropout=0.0, standard=True)])
+def test_heads_of_standard_maps_do_not_see_their_scale(head):
+    tasks = {"verb": Classify(label="verb", classes=("open", "put"))}
+    shapes = {"rgb": Array((16, 3, 3), kind="map")}
+    x = torch.rand(5, 4, 16, 3, 3, generator=torch.Generator().manual_seed(1))
+    masks = {"rgb": torch.ones(5, 4, dtype=torch.bool)}
+    module = begin(head, shapes, tasks, Training()).train()
+    small, large = (module({"rgb": one}, masks, ("verb",))["verb"] for one in (x, 300 * x + 40))
+    assert torch.allclose(small, large, atol=1e-2)
+    assert small.std() > 1e-3
