@@ -38,6 +38,10 @@ class Optimiser:
     """
 
     def __init__(self, groups: Sequence[Moved], training: Training) -> None:
+        if training.optimiser == "lbfgs":
+            raise BadRequest(
+                "got training.optimiser = 'lbfgs', which needs all clips at once, expected adamw, adam or sgd here"
+            )
         self._training = training
         self.groups: list[Moved] = []
         for group in groups:

@@ -12,7 +12,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from ego.heads._augment import augmented
 from ego.heads._base import Head, Tasks, Tensors
-from ego.heads._deal import Dealer, Stream, dealers, steps_per_epoch
+from ego.heads._deal import Stream, dealers, steps_per_epoch
 from ego.heads._optimiser import Moved, Optimiser
 from ego.heads._schedule import share
 from ego.heads._shared_input import SharedInput
@@ -28,7 +28,7 @@ def together(head: Head, training: Training) -> Training | None:
     """What settings must share to be trained together, or None where they cannot be: one loop each then."""
     alone = (
         training.groups, training.hold_out, training.best_on_test, training.precision != "float32",
-        training.task_weighting != "fixed", training.accumulate > 1,
+        training.task_weighting != "fixed", training.accumulate > 1, training.optimiser == "lbfgs",
     )  # fmt: skip
     if not head.stacks or head.tails or any(alone):
         return None
@@ -94,7 +94,8 @@ class Stacked:
         order = sorted(range(len(trainings)), key=lambda place: trainings[place].seed)
         self._back = torch.tensor(order).argsort().to(device)
         self._head, self._tasks, self._stream, self._device = head, tasks, stream, device
-        self._training, self._seeds = trainings[0], []
+        self._training = trainings[0]
+        self._seeds: list[_Seed] = []
         for seed in sorted({one.seed for one in trainings}):
             some = [one for one in trainings if one.seed == seed]
             self._module = begin(head, shapes, learnt, some[0]).to(device).train()
