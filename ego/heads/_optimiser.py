@@ -84,13 +84,14 @@ class Optimiser:
     def step_along(self, gradients: Sequence[Sequence[Tensor]], share: float) -> None:
         """One step of every group along its gradients, one a parameter, with this share of every rate."""
         for group, some in zip(self.groups, gradients, strict=True):
-            self._move(group, range(len(some)), some, share)
+            self._move(group, range(len(some)), list(some), share)
 
-    def _move(self, group: Moved, there: Sequence[int], gradients: Sequence[Any], share: float) -> None:
+    def _move(self, group: Moved, there: Sequence[int], gradients: list[Any], share: float) -> None:
         def of(kept: list[Tensor]) -> list[Tensor]:
             return kept if len(there) == len(kept) else [kept[place] for place in there] if kept else []
 
         training, lr = self._training, group.lr * share
+        none: list[Tensor] = []
         if not there:
             return
         if training.optimiser == "sgd":
@@ -103,7 +104,7 @@ class Optimiser:
         group.counts[slice(None) if len(there) == len(group.counts) else list(there)] += 1
         fused = torch._fused_adamw_ if training.optimiser == "adamw" else torch._fused_adam_
         fused(
-            of(group.parameters), gradients, of(group.first), of(group.second), [], of(group.steps), lr=lr,
+            of(group.parameters), gradients, of(group.first), of(group.second), none, of(group.steps), lr=lr,
             beta1=training.betas[0], beta2=training.betas[1], weight_decay=group.weight_decay, eps=training.eps,
             amsgrad=False, maximize=False,
         )  # fmt: skip

@@ -81,7 +81,7 @@ class Loop:
         names = [name for stream in streams for name in stream.tasks]
         self._weighing = Weighing(head, tasks, names, module, training).to(device)
         if balances := list(self._weighing.parameters()):
-            self._optimiser.add(Moved(balances, training.lr, 0.0))
+            self._optimiser.add(Moved(list[Tensor](balances), training.lr, 0.0))
         self._averaged = Averaged(module, training.ema) if training.ema else None
         self._stopping = Stopping(training.patience) if held is not None else None
         self._held = held
