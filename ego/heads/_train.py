@@ -16,7 +16,7 @@ from ego.heads._base import Head, Tasks
 from ego.heads._deal import Clips as Clips
 from ego.heads._deal import Indices, dealers, steps_per_epoch
 from ego.heads._deal import Stream as Stream
-from ego.heads._optimiser import optimiser_of, set_rate
+from ego.heads._optimiser import Moved, Optimiser, groups_of
 from ego.heads._predict import Predicted as Predicted
 from ego.heads._predict import predict as predict
 from ego.heads._schedule import share
@@ -77,13 +77,11 @@ class Loop:
         self._streams, self._training, self._device = streams, training, device
         self._forward = torch.compile(module, mode="reduce-overhead") if compiled else module
         _to_training(self._module, training.freeze_norms)
-        self._optimiser = optimiser_of(module, training)
+        self._optimiser = Optimiser(groups_of(module, training), training)
         names = [name for stream in streams for name in stream.tasks]
         self._weighing = Weighing(head, tasks, names, module, training).to(device)
         if balances := list(self._weighing.parameters()):
-            self._optimiser.add_param_group(
-                {"params": balances, "lr": training.lr, "weight_decay": 0.0, "full_lr": training.lr}
-            )
+            self._optimiser.add(Moved(list[Tensor](balances), training.lr, 0.0))
         self._averaged = Averaged(module, training.ema) if training.ema else None
         self._stopping = Stopping(training.patience) if held is not None else None
         self._held = held
@@ -101,7 +99,7 @@ class Loop:
             "done": self.done,
             "module": self._module.state_dict(),
             "weighing": self._weighing.state_dict(),
-            "optimiser": self._optimiser.state_dict(),
+            "optimiser": self._optimiser.state(),
             "scaler": self._scaler.state_dict() if self._scaler else None,
             "averaged": self._averaged.state() if self._averaged else None,
             "stopping": self._stopping.state() if self._stopping else None,
@@ -112,7 +110,7 @@ class Loop:
         """Goes on from a state that a loop of the same training gave."""
         self._module.load_state_dict(state["module"])
         self._weighing.load_state_dict(state["weighing"])
-        self._optimiser.load_state_dict(state["optimiser"])
+        self._optimiser.load(state["optimiser"])
         if self._scaler:
             self._scaler.load_state_dict(state["scaler"])
         if self._averaged:
@@ -135,14 +133,13 @@ class Loop:
     def _step(self) -> Step:
         epoch, place = divmod(self.done, self._per_epoch)
         part = share(self._training, self.done, self._per_epoch, self.total)
-        set_rate(self._optimiser, part)
-        self._optimiser.zero_grad(set_to_none=True)
+        self._optimiser.forget()
         # dropout of a step depends on seed and step alone
         with seeded((self._training.seed * 1_000_003 + self.done) % 2**63, self._device):
             if not self._module.training:
                 _to_training(self._module, self._training.freeze_norms)
             loss = sum((self._gradients(number, epoch, place) for number in range(len(self._streams))), start=_NOTHING)
-        self._update()
+        self._update(part)
         self.done += 1
         ends = place == self._per_epoch - 1 or self.done == self.total
         held = self._end_of_epoch(loss, epoch) if ends else None
@@ -171,17 +168,17 @@ class Loop:
                 loss = part * loss + (1 - part) * self._weighing(said, other.labels, other.labelled)
         return loss
 
-    def _update(self) -> None:
+    def _update(self, part: float) -> None:
+        optimiser: Any = self._optimiser  # what the scaler asks of one of torch's it has
         if self._training.clip_norm:
             if self._scaler:
-                self._scaler.unscale_(self._optimiser)
-            learnt = [one for group in self._optimiser.param_groups for one in group["params"]]
-            nn.utils.clip_grad_norm_(learnt, self._training.clip_norm)
+                self._scaler.unscale_(optimiser)
+            nn.utils.clip_grad_norm_(optimiser.parameters, self._training.clip_norm)
         if self._scaler:
-            self._scaler.step(self._optimiser)
+            self._scaler.step(optimiser, share=part)
             self._scaler.update()
         else:
-            self._optimiser.step()
+            optimiser.step(part)
         if self._averaged:
             self._averaged.update(self._module)
 

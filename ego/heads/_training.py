@@ -33,6 +33,10 @@ class Training(Spec):
     An epoch's clips are dealt evenly into batches of at most `batch`; a step updates the weights with `accumulate`
     batches, whose gradients are averaged. `steps` ends training earlier (0: after `epochs`).
 
+    `lbfgs` sees all clips at once for at most `epochs` iterations and ends where the gradient is flat; `weight_decay`
+    is then half the factor of the weights' squares, and rates and batches do not matter. It is for heads without
+    chance in them: one layer has but one least loss.
+
     `schedule` says what becomes of `lr`: it stays (`constant`); falls to `floor * lr` by a cosine over all steps;
     rises from `floor * lr` to `lr` and falls back in straight lines, once every `cycle` (`cyclic`, changed every
     step); is multiplied by `factor` at each of the `milestones` (`step`); or by `factor` at the end of every `unit`
@@ -52,7 +56,7 @@ class Training(Spec):
     (`uncertainty`), or so that no task gets worse (`mgda`, over the parameters that all of them reach).
     """
 
-    optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
+    optimiser: Literal["adamw", "adam", "sgd", "lbfgs"] = "adamw"
     lr: float = 1e-3
     weight_decay: float = 1e-2
     momentum: float = 0.9

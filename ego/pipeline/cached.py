@@ -142,7 +142,10 @@ class CachedClips:
             assert dice is not None
             return column.seen.drawn(self.sampling, picked, dice)
 
-        found = {name: column.gather(*rows(column), view) for name, column in self.columns.items()}
+        found = {
+            name: column.gather(*rows(column), view) if look is None else column.gather_looks(look, view)
+            for name, column in self.columns.items()
+        }
         labels = {name: torch.from_numpy(labels[picked]) for name, labels in self.problem.labels.items()}
         labelled = {name: torch.from_numpy(known[picked]) for name, known in self.problem.labelled.items()}
         if self.lead is not None:

@@ -35,7 +35,8 @@ class Column:
         if self.pooled and len(self.pack) and self.array.dtype in FLOATS:
             if self.views and view is not None:
                 rows = rows * self.views + view[:, None]
-            means, known = mean_rows(self._table, rows, there)
+            counts = there.sum(axis=1)
+            means, known = mean_rows(self._table, rows[there], np.cumsum(counts) - counts, counts > 0)
             means = means.reshape(*means.shape[:2], *self.array.shape)
             return means if self.array.scale == 1 else means.float() * self.array.scale, known
         if not len(self.pack):
@@ -46,6 +47,23 @@ class Column:
             found = self.pack.gather(self.name, rows)
         tensor = torch.from_numpy(found)
         return tensor if self.array.scale == 1 else tensor.float() * self.array.scale, torch.from_numpy(there)
+
+    def gather_looks(self, looks: Indices, view: Indices) -> tuple[Tensor, Tensor]:
+        """What `gather` gives for the rows that these looks (B,) see; means are computed once, for all looks."""
+        count = len(self.seen.looks.counts)
+        if not self.pooled or self.views or count > len(self.pack) or self.array.dtype not in FLOATS:
+            return self.gather(*self.seen.looks.padded(looks), view)
+        means, known = self._means
+        places = torch.from_numpy(looks)
+        some = means.index_select(0, places)
+        return some if self.array.scale == 1 else some.float() * self.array.scale, known.index_select(0, places)
+
+    @cached_property
+    def _means(self) -> tuple[Tensor, Tensor]:
+        """(looks, 1, *shape) means of the rows of every look, in the order in which the rows lie, and (looks, 1)."""
+        looks = self.seen.looks
+        means, known = mean_rows(self._table, looks.values, looks.starts, looks.counts > 0)
+        return means.reshape(-1, 1, *self.array.shape), known
 
     @cached_property
     def _table(self) -> Tensor:

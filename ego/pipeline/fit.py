@@ -14,6 +14,7 @@ from ego.errors import BadRequest
 from ego.extractors._base import Extractor, Files
 from ego.heads._base import Head
 from ego.heads._deal import Clips, Stream
+from ego.heads._lbfgs import minimise
 from ego.heads._train import Loop, Predicted, Step, begin, predict
 from ego.media.decode import Decoder
 from ego.pipeline import cached, controls, runs, tails
@@ -206,7 +207,7 @@ def _fold(
     above: Mapping[str, tails.Tail],
     at: Workplace,
 ) -> Generator[Trained, None, runs.FoldResult]:
-    """Trains one fold in closed form or by the loop, and returns its result."""
+    """Trains one fold in closed form, on all clips at once or by the loop, and returns its result."""
     tasks = plan.problem.fitted(name)
     tasks = {one: tasks[one] for one in plan.problem.trained}
     chosen = clips.only(plan.problem.folds[name]["train"])
@@ -216,7 +217,13 @@ def _fold(
     module = begin(plan.head, shapes, tasks, plan.training)
     module = tails.joined(module, above, plan.head.tail_norms, at.files)
     module = begun(module, plan.head, at.files, plan.problem.tested(name))
-    return (yield from run_loop(name, plan, module, clips, at))
+    if plan.training.optimiser != "lbfgs":
+        return (yield from run_loop(name, plan, module, clips, at))
+    log = Log()
+    for step in minimise(module, plan.head, tasks, chosen, plan.training, at.device):
+        log.add(step)
+        yield Trained(name, step)
+    return replace(result(name, plan, module, clips, at.device), log=log.lines())
 
 
 class Narrowed(Clips, Protocol):

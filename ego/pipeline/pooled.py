@@ -21,15 +21,11 @@ def as_table(rows: NDArray[Any]) -> Tensor:
         return torch.from_numpy(rows).flatten(1)
 
 
-def mean_rows(table: Tensor, rows: Indices, there: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
-    """(B, 1, numbers) means over the rows (B, N) of a table that are `there`, 0 where none is, and their mask (B, 1).
+def mean_rows(table: Tensor, rows: Indices, starts: Indices, known: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
+    """(B, 1, numbers) means over lists of rows of a table, list i from starts[i] on to the next, and their mask (B, 1).
 
+    `known` (B,) says which lists hold a row; of the others the mean is 0.
     Sums are float32 and the means of the table's own type: a clip's mean is rounded as its rows are.
     """
-    if there.all():
-        bags, offsets = torch.from_numpy(rows), None
-    else:
-        counts = there.sum(axis=1)
-        bags, offsets = torch.from_numpy(rows[there]), torch.from_numpy(np.cumsum(counts) - counts)
-    means = functional.embedding_bag(bags, table, offsets, mode="mean")
-    return means[:, None], torch.from_numpy(there.any(axis=1, keepdims=True))
+    means = functional.embedding_bag(torch.from_numpy(rows), table, torch.from_numpy(starts), mode="mean")
+    return means[:, None], torch.from_numpy(known[:, None])

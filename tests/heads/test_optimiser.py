@@ -1,11 +1,15 @@
 """Groups of parameters: which get which rate, what is frozen, what is refused."""
 
+import subprocess
+import sys
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
 from ego.errors import BadRequest
-from ego.heads._optimiser import groups_of, optimiser_of, set_rate
+from ego.heads._optimiser import Optimiser, groups_of
 from ego.heads._training import Group, Training
 
 
@@ -17,16 +21,13 @@ def test_groups_have_rates_and_decays_of_their_own_and_the_first_that_matches_co
     training = Training(lr=1e-2, weight_decay=5e-4, groups=(
         Group("*.bias", weight_decay=0.0), Group("backbone.*", lr=1e-4)))  # fmt: skip
     found = groups_of(module(), training)
-    assert [(len(one["params"]), one["lr"], one["weight_decay"]) for one in found] == [
+    assert [(len(one.parameters), one.lr, one.weight_decay) for one in found] == [
         (2, 1e-2, 0.0), (1, 1e-4, 5e-4), (1, 1e-2, 5e-4)]  # fmt: skip
-    optimiser = optimiser_of(module(), training)
-    set_rate(optimiser, 0.5)
-    assert [group["lr"] for group in optimiser.param_groups] == [5e-3, 5e-5, 5e-3]
 
 
 def test_a_rate_of_0_freezes():
     network = module()
-    optimiser_of(network, Training(groups=(Group("backbone.*", lr=0.0),)))
+    groups_of(network, Training(groups=(Group("backbone.*", lr=0.0),)))
     assert [one.requires_grad for one in network.parameters()] == [False, False, True, True]
 
 
@@ -37,13 +38,50 @@ def test_a_group_without_a_parameter_is_refused():
         groups_of(module(), Training(groups=(Group("*.*", lr=0.0),)))
 
 
-@pytest.mark.parametrize(("name", "kind"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)])
-def test_adams_numbers_arrive(name, kind):
-    found = optimiser_of(module(), Training(optimiser=name, eps=1e-4, betas=(0.8, 0.9)))
-    assert type(found) is kind
-    assert (found.defaults["eps"], found.defaults["betas"]) == (1e-4, (0.8, 0.9))
+@pytest.mark.parametrize("training", [
+    Training(), Training(optimiser="adam", eps=1e-4, betas=(0.8, 0.9)), Training(optimiser="sgd", nesterov=True),
+    Training(optimiser="sgd"), Training(optimiser="sgd", momentum=0.0),
+])  # fmt: skip
+def test_weights_are_moved_as_torch_moves_them(training):
+    mine, its = module(), module()
+    its.load_state_dict(mine.state_dict())
+    training = replace(training, lr=0.1, weight_decay=0.1)
+    optimiser = Optimiser(groups_of(mine, training), training)
+    other = torchs(its, training)
+    rows = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    for step in range(5):
+        for network in (mine, its):
+            network.zero_grad(set_to_none=True)
+            parts = [network["head"](rows)] + (
+                [network["backbone"](rows)] if step % 2 or training.optimiser == "sgd" else []
+            )
+            sum(part.square().sum() for part in parts).backward()
+        for group in other.param_groups:
+            group["lr"] = 0.1 * 0.5**step
+        optimiser.step(0.5**step)
+        other.step()
+    assert all(torch.equal(one, two) for one, two in zip(mine.parameters(), its.parameters(), strict=True))
 
 
-def test_nesterov_arrives():
-    found = optimiser_of(module(), Training(optimiser="sgd", nesterov=True))
-    assert (found.defaults["momentum"], found.defaults["nesterov"]) == (0.9, True)
+def torchs(network, training):
+    given = {"lr": training.lr, "weight_decay": training.weight_decay, "fused": True}
+    if training.optimiser == "sgd":
+        return torch.optim.SGD(network.parameters(), momentum=training.momentum, nesterov=training.nesterov, **given)
+    kind = torch.optim.AdamW if training.optimiser == "adamw" else torch.optim.Adam
+    return kind(network.parameters(), betas=training.betas, eps=training.eps, **given)
+
+
+def test_training_does_not_wait_for_torchs_compiler():
+    code = (
+        "import sys, torch\nfrom ego.heads._optimiser import *\n"
+        "one = torch.nn.Linear(2, 2); given = Training(); moved = Optimiser(groups_of(one, given), given)\n"
+        "one(torch.ones(1, 2)).sum().backward(); moved.step(); print('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_all_clips_at_once_are_asked_for_elsewhere():
+    training = Training(optimiser="lbfgs")
+    with pytest.raises(BadRequest, match="'lbfgs', which needs all clips at once"):
+        Optimiser(groups_of(module(), training), training)
