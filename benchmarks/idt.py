@@ -84,7 +84,10 @@ def cpu_ms(work: Callable[[], Any], count: int, runs: int = 3) -> float:
 @contextmanager
 def timed(spent: dict[str, float]) -> Iterator[None]:
     """Adds up the CPU seconds of the parts of a frame while it lasts."""
-    places = [(_idt_follow, name) for name in ("pyramid", "corners", "between", "stabilise", "eigen", "survives")]
+    places = [
+        (_idt_follow, name)
+        for name in ("pyramid", "corners", "between", "stabilise", "eigen", "survives", "step", "gain")
+    ]
     places += [(_idt_flow.Dis, "flow"), (Tracks, "advance"), (Tracks, "sample"), (Tracks, "end")]
     before = [(place, name, getattr(place, name)) for place, name in places]
     for place, name, plain in before:
