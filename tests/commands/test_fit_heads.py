@@ -38,4 +38,5 @@ def test_what_is_missing_is_one_red_line_with_the_command(run, colours, tmp_path
     assert "--set colour.window.fps=4" in done.stderr
     done = run(*arguments(colours, tmp_path / "runs", "--set", "head.layers=4"))
     assert done.exit_code == 2
-    assert "head has no field 'layers'; its fields are: features, tails, tail_norms, start, norm, dropout" in done.stderr
+    fields = "features, tails, tail_norms, start, norm, dropout"
+    assert f"head has no field 'layers'; its fields are: {fields}" in done.stderr
