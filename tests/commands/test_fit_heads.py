@@ -40,3 +40,11 @@ def test_what_is_missing_is_one_red_line_with_the_command(run, colours, tmp_path
     assert done.exit_code == 2
     fields = "features, tails, tail_norms, start, norm, dropout"
     assert f"head has no field 'layers'; its fields are: {fields}" in done.stderr
+
+
+def test_all_clips_at_once_make_a_run_like_any_other(run, colours, tmp_path):
+    done = run(*arguments(colours, tmp_path / "runs", "--set", "training.optimiser='lbfgs'", "--json"))
+    assert done.exit_code == 0, done.stderr
+    (log,) = (tmp_path / "runs").glob("*/log.jsonl")
+    losses = [json.loads(line)["loss"] for line in log.read_text().splitlines()]
+    assert losses[-1] < losses[0]
