@@ -14,8 +14,8 @@ Plane = NDArray[np.float32]
 
 POINTS, LEAST_POINTS = 200, 12
 KEY_SECONDS = 0.2
-SAME, MOSTLY = 13.0, 0.6
-"""How far apart colours of one thing lie at most, and what share of the frames before shows a thing that lasts."""
+SAME, FREE, MOSTLY = 13.0, 0.5, 0.6
+"""What lasts was no arm in so many of the frames before, and in so many of those no farther from its colour now."""
 
 LOWER = 0.9
 """Below this part of the frame nothing is tracked to tell the camera's motion: the hands rest there."""
@@ -154,9 +154,9 @@ def apart(one: NDArray[Any], other: NDArray[Any]) -> Plane:
 
 
 def _lasting(pixels: Pixels, layers: list[Pixels], shown: list[NDArray[np.bool_]]) -> Plane:
-    """1 where most of the frames before that show no arm there show what there is now."""
+    """1 where many of the frames before show no arm, and most of those show what there is now."""
     seen, same = np.zeros(pixels.shape[:2], np.float32), np.zeros(pixels.shape[:2], np.float32)
     for layer, free in zip(layers, shown, strict=True):
         seen += free
         same += free & (apart(pixels, layer) < SAME)
-    return ((seen > 0) & (same >= MOSTLY * seen)).astype(np.float32)
+    return ((seen > 0) & (seen >= FREE * len(layers)) & (same >= MOSTLY * seen)).astype(np.float32)
