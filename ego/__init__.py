@@ -3,7 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ego.cache.store import FeatureStore
+    from ego.pipeline.clip_set import ClipSet
 
 __version__ = "0.1.0"
 
@@ -13,6 +16,28 @@ def open(*places: str) -> "FeatureStore":
     from ego.cache.store import FeatureStore
 
     return FeatureStore(*places)
+
+
+def clips(
+    recipe: "str | Path",
+    split: str,
+    store: "str | Path | FeatureStore",
+    *,
+    data: "str | Path",
+    fold: str = "",
+    settings: tuple[str, ...] = (),
+    weights: "tuple[str | Path, ...]" = (),
+    skip_missing: bool = False,
+) -> "ClipSet":
+    """The clips of one split of a recipe's data set at `data`: packed arrays, masks, times, labels; a torch Dataset.
+
+    `fold` is needed where the data set has several, `settings` are as of `--set`. See `ego.pipeline.clip_set.ClipSet`.
+    """
+    from ego.pipeline.clip_set import clips
+
+    return clips(
+        recipe, split, store, data=data, fold=fold, settings=settings, weights=weights, skip_missing=skip_missing
+    )
 
 
 def __getattr__(name: str) -> Any:

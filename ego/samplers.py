@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ego.errors import BadRequest
-from ego.spec import Spec
+from ego.spec import Spec, late
 
 Indices = NDArray[np.int64]
 Pick = Literal["even", "start", "ends", "middle", "consecutive", "each"]
@@ -37,6 +37,9 @@ class Sampling(Spec):
 
     `observe` shows the first share of each part alone. `anticipate` shows, instead of each part, the `before` seconds
     that end so many seconds before it starts. Either way no row is seen that ends later, or knows what comes later.
+
+    Controls of what a run has learnt from: each clip takes the rows of the features named in `permuted` from another
+    clip, and of tasks of steps named there, in training, the labels; `shuffled` puts a clip's rows out of order.
     """
 
     rows: int = 0
@@ -49,6 +52,9 @@ class Sampling(Spec):
     observe: float = 1.0
     anticipate: float | None = None
     before: float = 2.0
+    permuted: tuple[str, ...] = late(())
+    shuffled: bool = late(False)
+    control_seed: int = late(0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -57,6 +63,8 @@ class Sampling(Spec):
                 f"got sampling.rows = {self.rows}, looks = {self.looks}, before = {self.before:g}, anticipate = "
                 f"{self.anticipate}; expected at least 0, at least 1, above 0 and at least 0"
             )
+        if self.control_seed < 0:
+            raise BadRequest(f"got sampling.control_seed = {self.control_seed}, expected at least 0")
         if not 0 < self.observe <= 1:
             raise BadRequest(f"got sampling.observe = {self.observe:g}, expected a share above 0 and at most 1")
         if self.pick not in ("even", "each") and not self.rows:

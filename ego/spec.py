@@ -164,6 +164,17 @@ def rebuild(description: Mapping[str, Any]) -> Spec:
     return make(room, name, {key: _revive(value) for key, value in fields.items()})
 
 
+def rebuild_part(cls: type[Kind], description: Mapping[str, Any]) -> Kind:
+    """The spec of a known class that `describe` described, such as one that is in no room; see `rebuild`."""
+    try:
+        version, fields = description["version"], dict(description["fields"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadRequest(f"got {description!r:.200}, expected version and fields") from error
+    if cls.version != version:
+        raise BadRequest(f"{cls.__name__} version {version} is stored, this ego has version {cls.version}")
+    return from_table(cls, {key: _revive(value) for key, value in fields.items()}, cls.__name__.lower())
+
+
 def held(hint: Any, table: Mapping[str, Any], where: str) -> type[Spec] | None:
     """The class of the spec that a nested table stands for; None where the annotation holds none.
 
@@ -197,7 +208,9 @@ def _revive(value: Any) -> Any:
 
 
 def _nested(value: Any, hint: Any, where: str) -> Any:
-    """A table in a recipe becomes the spec that the field's annotation asks for."""
+    """A table in a recipe becomes the spec that the field's annotation asks for, a list of tables a tuple of them."""
+    if isinstance(value, list) and typing.get_origin(hint) is tuple and typing.get_args(hint)[1:] == (Ellipsis,):
+        return [_nested(one, typing.get_args(hint)[0], where) for one in value]
     if not isinstance(value, Mapping):
         return value
     part = held(hint, value, where)

@@ -72,6 +72,14 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.fixture(scope="session")
+def fitted(colours: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run on `colours`, its three folds each right on every clip; never written to."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        return sys.modules["colours"].fit(colours, tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="session")
 def steps_task() -> Callable[..., Any]:
     """`steps_task(*shape)`: a task of that shape at each step, judged by square error (see heads/steps.py)."""
     module = _load("steps", Path(__file__).parent / "heads" / "steps.py")

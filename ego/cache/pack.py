@@ -7,7 +7,7 @@ A pack is a copy: it may be deleted at any time and is made again.
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -113,12 +113,30 @@ def pack(
     if folder is None:
         return _fill(store, _parts(store, entries, spans), chosen, None)
     folder = Path(folder).absolute()
-    contents = _contents(entries, chosen, spans)
-    ready = _ready(folder, contents)
+    digest = _contents(entries, chosen, spans)
+    ready = _ready(folder, digest)
     if ready is None:
-        _build(folder, contents, store, _parts(store, entries, spans), chosen)
+        parts = _parts(store, entries, spans)
+        _publish(folder, digest, lambda staged: _fill(store, parts, chosen, staged))
         ready = Pack.open(folder)
     return ready
+
+
+def contents(store: FeatureStore, keys: Sequence[FeatureKey], arrays: Sequence[str]) -> str:
+    """64 hex digits over what a pack of these entries is made of: every entry's bytes and the arrays."""
+    entries = [store.entry(key) for key in keys]
+    return _contents(entries, _common(entries, arrays), [ALL] * len(entries))
+
+
+def save(made: Pack, folder: str | Path, contents: str) -> None:
+    """Keeps a pack that is in memory as files of a folder, where `Pack.open` finds it; one that was there goes."""
+
+    def write_all(staged: Path) -> Pack:
+        for name, data in made._data.items():
+            data.tofile(staged / f"{name}.bin")
+        return made
+
+    _publish(Path(folder).absolute(), contents, write_all)
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,15 +240,13 @@ def _ready(folder: Path, contents: str) -> Pack | None:
         return None
 
 
-def _build(
-    folder: Path, contents: str, store: FeatureStore, parts: Sequence[_Part], arrays: Mapping[str, Array]
-) -> None:
-    """Writes a pack beside its place, then gives it its name; one that was there goes."""
+def _publish(folder: Path, contents: str, make: Callable[[Path], Pack]) -> None:
+    """Writes a pack beside its place with `make`, then gives it its name; one that was there goes."""
     make_folder(folder.parent)
     staged = folder.parent / f".{folder.name[:100]}-{os.getpid()}-{secrets.token_hex(8)}"
     try:
         os.mkdir(staged)
-        made = _fill(store, parts, arrays, staged)
+        made = make(staged)
         checksums = {}
         for name, data in made._data.items():
             if isinstance(data, np.memmap):
@@ -241,7 +257,7 @@ def _build(
             "contents": contents,
             "keys": [{**asdict(key), "signals": list(key.signals)} for key in made.keys],
             "offsets": made.offsets.tolist(),
-            "arrays": {name: array.describe()["fields"] for name, array in arrays.items()},
+            "arrays": {name: array.describe()["fields"] for name, array in made.arrays.items()},
             "crc32c": checksums,
         }
         write(staged / HEADER, seal(content))

@@ -69,7 +69,11 @@ def read_segments(path: Path, release: Release, classes: Classes, labelled: bool
         labels = _labels(line, classes) if labelled else {}
         who = line.text("participant_id")
         seconds = line.span("start_timestamp", "stop_timestamp")
-        found.append(Segment(key, line.text("video_id"), who, seconds, {**labels, "participant": who}, line.source))
+        found.append(
+            Segment(
+                key, line.text("video_id"), who, seconds, {**labels, "participant": who, "segment": key}, line.source
+            )
+        )
     return found
 
 

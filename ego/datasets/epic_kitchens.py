@@ -35,8 +35,9 @@ class EpicKitchens(Dataset):
     for videos that 100 added) whatever the video's own rate. EPIC-KITCHENS-55 has no validation of its
     own: participants from `first_held_out` on are held out. `splits_read` are the files to read, of those
     the release has; testing segments have no labels. `without_dropped` leaves out ten segments as the
-    lists of Kapidis et al. do. Labels are `verb`, `noun`, `action`, `participant` and the texts `nouns`
-    and `narration`; classes are the full official ones, actions the labelled pairs by (verb, noun).
+    lists of Kapidis et al. do. Labels are `verb`, `noun`, `action`, `participant` and the texts `nouns`,
+    `narration` and `segment`, its official id; classes are the full official ones, actions the labelled pairs by
+    (verb, noun).
     """
 
     release: epic.Release = 100

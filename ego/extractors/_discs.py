@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from ego.extractors.motion_map import MotionMap
 
 SOME_STEPS = 5
-"""Half a track: jitter is back where it was after so many, a hand that cuts or stirs is not."""
+"""Half a track: what is drawn now has moved within the last or the next few steps."""
+
+MOST_GAIN = 2.0
+"""What a step counts for at most: a still point over which a hand passes has one large gain."""
 
 LEAST = 2
 """Points that support each other, itself too, whatever the size of the picture."""
@@ -81,7 +84,7 @@ class Canvas:
         first = np.searchsorted(starts, tracks.time[:, 0] - 1e-9)
         last = np.searchsorted(starts, tracks.time[:, 2] - 1e-9) - 1
         points = tracks.arrays["points"]
-        moving = moves(self._spec, tracks.arrays["own_pixels"], self._shape[0])
+        moving = moves(self._spec, tracks.arrays["gain"])
         if self._spec.paint == "start":
             moving = np.asarray(moving.any(axis=1, keepdims=True))
         for row in range(len(starts)):
@@ -92,19 +95,16 @@ class Canvas:
                 count(self._open[row][2], points[at, step[at]])
 
 
-def moves(spec: "MotionMap", own: NDArray[np.float32], height: int) -> Mask:
-    """(n, L + 1) at which of its points each track moves by itself: own motion (n, L, 2), pixels so many high."""
-    own = own.astype(np.float32)
-    steps = own.shape[1]
+def moves(spec: "MotionMap", gain: NDArray[np.float32]) -> Mask:
+    """(n, L + 1) at which of its points each track moves by itself: those of five steps of enough gain (n, L)."""
+    steps = gain.shape[1]
+    if spec.moving_gain == 0:
+        return np.ones((len(gain), steps + 1), bool)
     some = min(SOME_STEPS, steps)
-    # what has gone by before each step: sums over some steps are differences
-    ways = np.cumsum(np.pad(own, ((0, 0), (1, 0), (0, 0))), axis=1)
-    large = np.hypot(own[..., 0], own[..., 1]) > spec.moving_pixels * height / 540
-    counts = np.cumsum(np.pad(large, ((0, 0), (1, 0))), axis=1)
-    away = np.hypot(*np.moveaxis(ways[:, some:] - ways[:, :-some], 2, 0))
-    begins = away >= spec.reach_pixels * height / 540
-    begins &= counts[:, some:] - counts[:, :-some] >= spec.moving_share * some - 1e-6
-    found = np.zeros((len(own), steps + 1), bool)
+    # what has gone by before each step: means over some steps are differences
+    gone = np.cumsum(np.pad(gain.astype(np.float64).clip(-MOST_GAIN, MOST_GAIN), ((0, 0), (1, 0))), axis=1)
+    begins = gone[:, some:] - gone[:, :-some] > spec.moving_gain * some
+    found = np.zeros((len(gain), steps + 1), bool)
     for first in range(steps + 1 - some):
         found[:, first : first + some + 1] |= begins[:, first : first + 1]
     return found

@@ -12,6 +12,7 @@ from ego.extractors._base import Block, Rows
 from ego.extractors._homography import between, corners, eigen, outside, stabilise
 from ego.extractors._idt_descriptors import Described, trajectory, width_of
 from ego.extractors._idt_flow import ENGINES, Field, Pixels, Pyramid, pyramid, sizes
+from ego.extractors._idt_gain import Step, gain, step
 from ego.extractors._idt_tracks import Tracks, survives
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ SHORTEST = 4
 
 
 class Follower:
-    """The pictures of one video in, tracks out: memory is two pictures and the points alive."""
+    """The pictures of one video in, tracks out: memory is the pictures of one track and the points alive."""
 
     def __init__(self, spec: "IDT", width: int, height: int) -> None:
         self._spec = spec
@@ -39,6 +40,7 @@ class Follower:
         self._before: Pyramid | None = None
         self._keep: Pixels | None = None
         self._eigen = np.zeros((0, 0), np.float32)
+        self._steps: deque[Step] = deque(maxlen=spec.length)
         self._frames = 0
 
     @property
@@ -81,12 +83,16 @@ class Follower:
         moves = flow[0].at(start.astype(np.int64) @ (1, before[0].shape[1]))
         motion = between(self._spec.camera, before[0], now[0], (start, start + moves), masks)
         warped = stabilise(now[0], motion, before[0])
+        self._steps.append(step(before[0], warped))
         stable = pyramid(warped, self._seen) if self._engine.whole_pyramid else [warped]
         return flow, self._engine.flow(before, stable, self._levels)
 
     def _ended(self, length: int) -> Arrays:
-        found = [self._of_level(level, length) for level in range(len(self._levels))]
-        return {name: np.concatenate([one[name] for one in found]) for name in found[0]}
+        levels = [self._of_level(level, length) for level in range(len(self._levels))]
+        found = {name: np.concatenate([one[name] for one in levels]) for name in levels[0]}
+        pixels = found["points"] * np.array(self._levels[0], np.float32) - np.float32(0.5)
+        gained = gain(self._steps, pixels, found["own_pixels"][:, :length])
+        return found | {"gain": np.pad(gained, ((0, 0), (0, self._spec.length - length)))}
 
     def _of_level(self, level: int, length: int) -> Arrays:
         """The survivors of one level; a path shorter than L ends with its last point again and again."""
@@ -109,7 +115,7 @@ class Follower:
         spec = self._spec
         empty: Arrays = {name: np.zeros((0, width_of(name, spec.length)), np.float32) for name in spec.descriptors}
         points, own = np.zeros((0, spec.length + 1, 2), np.float32), np.zeros((0, spec.length, 2), np.float32)
-        return {"points": points, "own_pixels": own, "scale": np.zeros(0, np.int8), **empty}
+        return {"points": points, "own_pixels": own, "gain": own[..., 0], "scale": np.zeros(0, np.int8), **empty}
 
 
 def follow(spec: "IDT", blocks: Iterable[Block]) -> Iterator[Rows]:

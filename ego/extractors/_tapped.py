@@ -19,7 +19,7 @@ class Tapped(nn.Module):
         taps: dict[str, str],
         arrange: Callable[[torch.Tensor], torch.Tensor],
         precision: str,
-        need: str = "frames",
+        need: str | tuple[str, ...] = "frames",
     ) -> None:
         super().__init__()
         self.model = model
@@ -29,9 +29,10 @@ class Tapped(nn.Module):
 
     def forward(self, *rows: torch.Tensor, **shown: torch.Tensor) -> dict[str, torch.Tensor]:
         """{array: (B, *shape) float32} of what it is shown under its need's name, or of stored rows."""
-        given = rows[0] if rows else shown[self._need]
-        with _autocast(given.device.type, self._precision):
-            found = self.model(self._prepare(given), tuple(self._taps))
+        needs = (self._need,) if isinstance(self._need, str) else self._need
+        given = rows or tuple(shown[need] for need in needs)
+        with _autocast(given[0].device.type, self._precision):
+            found = self.model(self._prepare(*given), tuple(self._taps))
         return {name: self._arrange(found[tap]).float() for tap, name in self._taps.items()}
 
 
@@ -125,6 +126,18 @@ class Stacked(nn.Module):
         """(v - mean) / std of v = (flow + 1) / 2."""
         grey = flow.transpose(1, 2).flatten(1, 2) / 2 + 0.5
         return (grey - self._mean) / self._std
+
+
+class Beside(nn.Module):
+    """Two inputs, each prepared, their channels side by side."""
+
+    def __init__(self, first: nn.Module, second: nn.Module) -> None:
+        super().__init__()
+        self._first, self._second = first, second
+
+    def forward(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        """(B, C + D, H, W)."""
+        return torch.cat([self._first(first), self._second(second)], dim=1)
 
 
 class OnlyFrame(nn.Module):

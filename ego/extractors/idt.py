@@ -24,7 +24,7 @@ class IDT(Tracker):
     frames than a track, but at least 5, gives tracks from its first frame to its last; a shorter one none.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     window: Window = Window()
     engine: Literal["farneback", "dis"] = "dis"
@@ -76,12 +76,15 @@ class IDT(Tracker):
 
         `own_pixels` (L, 2) is how far each step moves, right and down, when the camera is held still. In a clip too
         short for L steps the last point is repeated and the steps after it are 0; `source` says the track's frames.
+        `gain` (L,) is how much better each of these steps explains the pictures than the camera alone: what a patch of
+        7 pixels differs by where it was, less where the step takes it, over what the two pictures differ by anyway.
         `trajectory` has 2L numbers, `hog` 96, `hof` 108, `mbhx` and `mbhy` 96.
         """
         described = {str(name): Array((WIDTHS.get(name, 2 * self.length),)) for name in self.descriptors}
         return {
             "points": Array((self.length + 1, 2), "float32", "points"),
             "own_pixels": Array((self.length, 2)),
+            "gain": Array((self.length,)),
             "scale": Array((), "int8"),
             **described,
         }

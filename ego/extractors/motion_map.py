@@ -15,24 +15,24 @@ from ego.video import Array
 class MotionMap(Tracker):
     """The tracks of `idt` painted as discs at their points, each on its own frame; a map as large as idt's picture.
 
-    A track is painted on the frames on which it moves: those of any five steps of which at least `moving_share` move
-    by themselves, by more than `moving_pixels`, and which together take it `reach_pixels` away from where the camera
-    alone would. One large step, which is enough for `idt`, is also what a still point does when a hand passes over
-    it, and the noise of a flow trembles. Of these points one is painted if the square about its disc holds at least
-    two and `support` times as many as idt's finest level samples there: what moves is larger than a disc, a mistake
-    of the flow is alone. With all three 0 every track of `idt` is painted at all its points, as published.
-    All pixels are those of a picture 540 pixels high and grow with the height, not with a track's scale. `paint` may
-    be `start`: only where and when each track that moves begins.
+    A track is painted on the frames on which it moves: those of any five steps whose mean gain, what `idt` says of
+    how much better its own motion explains the pictures than the camera's alone, is above `moving_gain` times the
+    noise. Beside a hand the flow moves still points too, and noise moves any, but there is nothing to gain. Of these
+    points one is painted if the square about its disc holds at least two and `support` times as many as idt's finest
+    level samples there: what moves is larger than a disc, a mistake of the flow is alone. With both 0 every track of
+    `idt` is painted at all its points, as published. Discs grow with the height of the picture, not with a track's
+    scale: their radius is in pixels of a picture 540 high. `paint` may be `start`: only where and when each track
+    that moves begins.
     """
+
+    version: ClassVar[int] = 2
 
     lag_seconds: ClassVar[float | None] = 15.0
     """More than a track is long at any rate that shows motion."""
 
     window: Window = Window()
     idt: IDT = IDT()
-    moving_pixels: float = 1.5
-    moving_share: float = 0.6
-    reach_pixels: float = 12.0
+    moving_gain: float = 0.6
     support: float = 0.15
     radius_pixels: float = 14.0
     paint: Literal["all", "start"] = "all"
@@ -49,13 +49,11 @@ class MotionMap(Tracker):
                 f"got window.fps = {self.window.fps:g} for motion_map, where {self.idt.length} frames last longer than "
                 "14 s; give it a higher rate"
             )
-        if min(self.radius_pixels, self.moving_pixels, self.reach_pixels, self.support) < 0:
+        if min(self.radius_pixels, self.moving_gain, self.support) < 0:
             raise BadRequest(
-                f"got radius_pixels = {self.radius_pixels:g}, moving_pixels = {self.moving_pixels:g}, reach_pixels = "
-                f"{self.reach_pixels:g} and support = {self.support:g} for motion_map, expected each from 0"
+                f"got radius_pixels = {self.radius_pixels:g}, moving_gain = {self.moving_gain:g} and support = "
+                f"{self.support:g} for motion_map, expected each from 0"
             )
-        if not 0 <= self.moving_share <= 1:
-            raise BadRequest(f"got moving_share = {self.moving_share:g} for motion_map, expected 0 to 1")
 
     def needs(self) -> dict[str, IDT]:
         """The tracks; no picture."""

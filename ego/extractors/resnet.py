@@ -58,12 +58,7 @@ class ResNet(Backbone):
 
     def above(self, tap: str) -> tuple[str, ...]:
         """What follows from a stage's map: the stages above it, then all that the last map gives."""
-        stage = plan.STAGES[-1] if tap == "bn" else tap
-        if stage not in plan.STAGES:
-            return ("logits",) if tap == "pool" else ()
-        nbn = () if stage == plan.STAGES[-1] else ("nbn",)
-        last = (one for one in ("bn", "pool", "logits", "cam", "cam_raw") if one != tap)
-        return (*plan.STAGES[plan.STAGES.index(stage) + 1 :], *nbn, *last)
+        return plan.above(tap)
 
     def rename(self, found: "Tensors") -> "Tensors":
         """The tensors of the ResNet, whatever stands beside it."""

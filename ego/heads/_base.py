@@ -6,10 +6,12 @@ A head does not know where its features come from. Their names are the recipe's 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING, Literal
 
 from ego.errors import BadRequest
-from ego.spec import Spec, late
+from ego.spec import Spec, Weights, late
 from ego.tasks._base import Task
 from ego.video import Array
 
@@ -36,6 +38,8 @@ class Batch:
 
     def to(self, device: str) -> "Batch":
         """The same batch on a device."""
+        if device == "cpu":
+            return self
         moved = ({key: value.to(device) for key, value in part.items()} for part in self._parts)
         return Batch(*moved)
 
@@ -50,12 +54,14 @@ class Head(Spec, ABC):
 
     `tails` names extractors whose network goes on above what is stored of it (an end point such as `conv4`) and is
     trained with the head: the head then reads what comes out of that network, end points that `features` names beyond
-    those stored (such as `rgb.pool`). `tail_norms` says whether that network's norms keep their statistics.
+    those stored (such as `rgb.pool`). `tail_norms` says whether that network's norms keep their statistics. `start`
+    is the weights file of another run that training begins with.
     """
 
     features: tuple[str, ...] = ()
     tails: tuple[str, ...] = late(())
     tail_norms: Literal["frozen", "trained"] = late("frozen")
+    start: Weights | None = late(None)
 
     @abstractmethod
     def build(self, shapes: Mapping[str, Array], tasks: Tasks) -> "nn.Module":
@@ -75,9 +81,17 @@ class Head(Spec, ABC):
             tasks[name].weight * tasks[name].loss(prediction, labels[name], labelled[name])
             for name, prediction in predictions.items()
         ]
-        from torch import stack
+        return reduce(add, losses)
 
-        return stack(losses).sum()
+    @property
+    def pooled(self) -> bool:
+        """Whether the mean is all that it reads of a clip's rows: stored ones are then given as one row, their mean."""
+        return False
+
+    @property
+    def stacks(self) -> bool:
+        """Whether many settings may be trained at once: its module draws nothing and has no statistics of batches."""
+        return False
 
     @property
     def solves(self) -> bool:

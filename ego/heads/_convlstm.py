@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from ego.heads._base import Tensors
 from ego.heads._embedding import Embedding
-from ego.heads._rows import aligned, clean, joined
+from ego.heads._rows import Standard, aligned, clean, joined
 from ego.layers.convlstm import ConvLSTM
 from ego.video import Array
 
@@ -24,15 +24,20 @@ class ConvLSTMModule(Embedding):
         dropout: float,
         outputs: Mapping[str, tuple[int, ...]],
         motion: nn.Module | None,
+        standard: bool = False,
     ) -> None:
         super().__init__(channels, dropout, outputs)
         self._arrays, self._maps, self._attention, self._pool = dict(arrays), tuple(maps), attention, pool
-        self.lstm_cell = ConvLSTM(sum(arrays[name].shape[0] for name in maps), channels)
+        width = sum(arrays[name].shape[0] for name in maps)
+        self.standard = Standard(width) if standard else None
+        self.lstm_cell = ConvLSTM(width, channels)
         self.motion = motion
 
     def embed(self, features: Tensors, masks: Tensors) -> Tensor:
         """(B, channels) the mean over places of the last cell state, or of what it shows."""
         x, mask = joined(features, masks, self._arrays, self._maps, of_maps=True)
+        if self.standard is not None:
+            x = self.standard(x, mask)
         if self._attention:
             own = masks[self._attention]
             x = x * aligned(clean(features[self._attention], own), own, mask)[:, :, None]

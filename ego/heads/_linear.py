@@ -40,11 +40,22 @@ class LinearModule(nn.Module):
             self.norms[slot(name)](masked_mean(features[name].flatten(2), masks[name], width))
             for name, width in self._widths.items()
         ]
-        return torch.cat(means, dim=1)
+        return means[0] if len(means) == 1 else torch.cat(means, dim=1)
+
+
+class Equal(nn.BatchNorm1d):
+    """Numbers at their scale over clips, divided by the root of how many they are: a clip's squares sum to about 1."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(B, width)."""
+        found: Tensor = super().forward(input) / self.num_features**0.5
+        return found
 
 
 def scale(norm: str, width: int) -> nn.Module:
     """Brings numbers to one scale, with nothing to learn."""
+    if norm == "equal":
+        return Equal(width, affine=False)
     if norm == "batch":
         return nn.BatchNorm1d(width, affine=False)
     return nn.LayerNorm(width, elementwise_affine=False) if norm == "layer" else nn.Identity()
@@ -55,6 +66,9 @@ def masked_mean(rows: Tensor, mask: Tensor, width: int) -> Tensor:
 
     Masked rows may hold anything finite.
     """
+    if rows.shape[1] == 1:
+        pooled = rows[:, 0].float() if rows.device.type == "cpu" and mask.all() else rows[:, 0].float() * mask
+        return pooled if pooled.shape[1] == width else pooled.view(len(rows), width, -1).mean(dim=2)
     shares = mask.float() / mask.sum(dim=1, keepdim=True).clamp(min=1)
     pooled = torch.bmm(shares[:, None], rows.float())[:, 0]
-    return pooled.view(len(rows), width, -1).mean(dim=2)
+    return pooled.view(rows.shape[0], width, -1).mean(dim=2)

@@ -6,7 +6,7 @@ Everything here is (B, N, ...) with a mask (B, N): what a masked row holds never
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ego.heads._base import Tensors, steps
 from ego.video import Array
@@ -42,6 +42,23 @@ def tokens(rows: Tensor, mask: Tensor, array: Array) -> tuple[Tensor, Tensor]:
     elif array.kind != "tokens" or rows.ndim != 4:
         rows = rows.flatten(2)[:, :, None]
     return rows.flatten(1, 2), mask.repeat_interleave(rows.shape[2], dim=1)
+
+
+class Standard(nn.BatchNorm2d):
+    """Brings each channel of steps that are there to mean 0 and deviation 1 over the clips trained on; nothing learnt.
+
+    For networks whose channels have no common scale, such as those with random weights.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, affine=False)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:  # type: ignore[override]
+        """(B, S, C, h, w) of steps (B, S, C, h, w) and their mask (B, S), 0 where they are not there."""
+        found = torch.zeros_like(x)
+        if bool(mask.any()):
+            found[mask] = super().forward(x[mask])
+        return found
 
 
 def mean(x: Tensor, mask: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ego.heads._base import Tensors, slot
 from ego.heads._embedding import Embedding
@@ -30,11 +30,13 @@ class STAMModule(Embedding):
         dropout: float,
         outputs: Mapping[str, tuple[int, ...]],
         heatmaps: Sequence[str],
+        standard: bool = False,
     ) -> None:
         channels = array.shape[0]
         super().__init__(channels, dropout, outputs)
         self._name, self._timed = name, len(array.shape) == 4
         self._attention, self._normalised, self._heatmaps = attention, normalised, tuple(heatmaps)
+        self.standard = nn.BatchNorm3d(channels, affine=False) if standard else None
         if attention != "none":
             kernel = (3, 3, 3) if self._timed else (1, 3, 3)
             b0, b1a, b1b, b2a, b2b, b3b = (max(1, width * channels // 1024) for width in WIDTHS)
@@ -70,6 +72,7 @@ class STAMModule(Embedding):
         if not bool(mask.any()):
             return rows[:, 0].mean(dim=(2, 3, 4)), rows[:, :, 0].flatten(1, 2)
         x = rows[mask]  # a norm's statistics are of what is there
+        x = x if self.standard is None else self.standard(x)
         weights = self.attend(x)
         pooled = (weights[:, None] * x).mean(dim=(2, 3, 4))
         if self._normalised:

@@ -1,54 +1,215 @@
 """The one training loop: steps over streams of clips, one batch from each, gradients summed."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from math import ceil
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ego.errors import BadRequest
-from ego.heads._base import Batch, Head, Tasks
+from ego.heads._augment import augmented
+from ego.heads._averaged import Averaged
+from ego.heads._base import Head, Tasks
+from ego.heads._deal import Clips as Clips
+from ego.heads._deal import Indices, dealers, steps_per_epoch
+from ego.heads._deal import Stream as Stream
+from ego.heads._optimiser import Moved, Optimiser, groups_of
+from ego.heads._predict import Predicted as Predicted
+from ego.heads._predict import predict as predict
+from ego.heads._schedule import share
+from ego.heads._stopping import Stopping
 from ego.heads._training import Training
+from ego.heads._weighing import Weighing
 from ego.video import Array
 
-
-class Clips(Protocol):
-    """Clips that can be drawn by index: from the store, or live from decoded windows."""
-
-    def __len__(self) -> int: ...
-
-    def batch(self, indices: NDArray[np.int64], draw: np.random.Generator | None = None) -> Batch:
-        """These clips as one batch on the CPU: as they are tested, or with `draw` as they are trained on."""
-
-
-@dataclass(frozen=True)
-class Stream:
-    """Clips and the tasks they label. `cycle` starts again while others go on; else its end ends the epoch."""
-
-    clips: Clips
-    tasks: tuple[str, ...]
-    cycle: bool = False
+State = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of training: its place among `total` steps, its epoch (from 1) and its loss, a scalar tensor."""
+    """One step of training: its place among `total` steps, its epoch (from 1), its rate and its loss, a scalar tensor.
+
+    `ends` says that it is the last of its epoch; `held` is then the loss on what is held out, where something is.
+    """
 
     step: int
     total: int
     epoch: int
     loss: Tensor
+    lr: float = 0.0
+    ends: bool = False
+    held: float | None = None
 
 
 def begin(head: Head, shapes: Mapping[str, Array], tasks: Tasks, training: Training) -> nn.Module:
     """The head's module with the initial values of the seed; torch's own generator stays as it was."""
-    with torch.random.fork_rng():
-        torch.manual_seed(training.seed % 2**63)
+    with seeded(training.seed % 2**63, "cpu"):
         return head.build(shapes, tasks)
+
+
+class Loop:
+    """Training under way: an iterator over its steps, whose state can be taken between two of them and put back.
+
+    The same seed gives the same weights, bit for bit, also when a loop goes on from another's state. `held` are the
+    clips held out, which the first stream's tasks label. `compiled` compiles the forward pass and captures it on a GPU.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        head: Head,
+        tasks: Tasks,
+        streams: Sequence[Stream],
+        training: Training,
+        device: str = "cpu",
+        held: Clips | None = None,
+        compiled: bool = False,
+    ) -> None:
+        self._dealers = dealers(streams, training)
+        self._per_epoch = steps_per_epoch(streams, self._dealers)
+        whole = self._per_epoch * training.epochs
+        self.total = min(whole, training.steps or whole)
+        self.done = 0
+        self._module, self._head, self._tasks = module.to(device), head, tasks
+        self._streams, self._training, self._device = streams, training, device
+        self._forward = torch.compile(module, mode="reduce-overhead") if compiled else module
+        _to_training(self._module, training.freeze_norms)
+        self._optimiser = Optimiser(groups_of(module, training), training)
+        names = [name for stream in streams for name in stream.tasks]
+        self._weighing = Weighing(head, tasks, names, module, training).to(device)
+        if balances := list(self._weighing.parameters()):
+            self._optimiser.add(Moved(list[Tensor](balances), training.lr, 0.0))
+        self._averaged = Averaged(module, training.ema) if training.ema else None
+        self._stopping = Stopping(training.patience) if held is not None else None
+        self._held = held
+        self._draws = [np.random.default_rng([training.seed, number]) for number in range(len(streams))]
+        self._scaler = torch.amp.GradScaler(torch.device(device).type) if training.precision == "float16" else None
+
+    def __iter__(self) -> Iterator[Step]:
+        while self.done < self.total and not (self._stopping and self._stopping.over):
+            yield self._step()
+        self._finish()
+
+    def state(self) -> State:
+        """All that the steps to come depend on, as tensors and plain values."""
+        return {
+            "done": self.done,
+            "module": self._module.state_dict(),
+            "weighing": self._weighing.state_dict(),
+            "optimiser": self._optimiser.state(),
+            "scaler": self._scaler.state_dict() if self._scaler else None,
+            "averaged": self._averaged.state() if self._averaged else None,
+            "stopping": self._stopping.state() if self._stopping else None,
+            "draws": [draw.bit_generator.state for draw in self._draws],
+        }
+
+    def resume(self, state: State) -> None:
+        """Goes on from a state that a loop of the same training gave."""
+        self._module.load_state_dict(state["module"])
+        self._weighing.load_state_dict(state["weighing"])
+        self._optimiser.load(state["optimiser"])
+        if self._scaler:
+            self._scaler.load_state_dict(state["scaler"])
+        if self._averaged:
+            self._averaged.load(state["averaged"])
+        if self._stopping:
+            self._stopping.load(state["stopping"])
+        for draw, its in zip(self._draws, state["draws"], strict=True):
+            draw.bit_generator.state = its
+        self.done = state["done"]
+
+    @contextmanager
+    def as_tested(self) -> Iterator[nn.Module]:
+        """The module as it would be tested now: with the mean of its weights where one is kept."""
+        if self._averaged is None:
+            yield self._module.eval()
+            return
+        with self._averaged.applied(self._module):
+            yield self._module.eval()
+
+    def _step(self) -> Step:
+        epoch, place = divmod(self.done, self._per_epoch)
+        part = share(self._training, self.done, self._per_epoch, self.total)
+        self._optimiser.forget()
+        # dropout of a step depends on seed and step alone
+        with seeded((self._training.seed * 1_000_003 + self.done) % 2**63, self._device):
+            if not self._module.training:
+                _to_training(self._module, self._training.freeze_norms)
+            loss = sum((self._gradients(number, epoch, place) for number in range(len(self._streams))), start=_NOTHING)
+        self._update(part)
+        self.done += 1
+        ends = place == self._per_epoch - 1 or self.done == self.total
+        held = self._end_of_epoch(loss, epoch) if ends else None
+        return Step(self.done, self.total, epoch + 1, loss, self._training.lr * part, ends, held)
+
+    def _gradients(self, number: int, epoch: int, place: int) -> Tensor:
+        """Adds the gradients of one stream's clips and returns their loss."""
+        indices = self._dealers[number].deal(epoch, place)
+        parts = np.array_split(indices, self._training.accumulate) if self._training.accumulate > 1 else [indices]
+        loss = _NOTHING
+        for some in parts:
+            if len(some):
+                one = self._loss(self._streams[number], some, self._draws[number])
+                one = one if len(parts) == 1 else one * (len(some) / len(indices))
+                torch.autograd.backward(self._scaler.scale(one) if self._scaler else one)
+                loss = loss + one.detach()
+        return loss
+
+    def _loss(self, stream: Stream, indices: Indices, draw: np.random.Generator) -> Tensor:
+        batch = stream.clips.batch(indices, draw).to(self._device)
+        batch, other, part = augmented(batch, self._training, draw)
+        with _cast(self._device, self._training.precision):
+            said = self._forward(batch.features, batch.masks, stream.tasks, batch.labels)
+            loss: Tensor = self._weighing(said, batch.labels, batch.labelled)
+            if part < 1:
+                loss = part * loss + (1 - part) * self._weighing(said, other.labels, other.labelled)
+        return loss
+
+    def _update(self, part: float) -> None:
+        optimiser: Any = self._optimiser  # what the scaler asks of one of torch's it has
+        if self._training.clip_norm:
+            if self._scaler:
+                self._scaler.unscale_(optimiser)
+            nn.utils.clip_grad_norm_(optimiser.parameters, self._training.clip_norm)
+        if self._scaler:
+            self._scaler.step(optimiser, share=part)
+            self._scaler.update()
+        else:
+            optimiser.step(part)
+        if self._averaged:
+            self._averaged.update(self._module)
+
+    def _end_of_epoch(self, loss: Tensor, epoch: int) -> float | None:
+        if not bool(torch.isfinite(loss)):
+            lower = f"set training.lr below {self._training.lr:g}"
+            raise BadRequest(f"the loss became {float(loss)} by step {self.done}; {lower}")
+        if self._stopping is None or self._held is None:
+            return None
+        with self.as_tested() as module:
+            held = self._held_loss(module, self._held)
+            self._stopping.see(epoch + 1, held, module)
+        return held
+
+    def _held_loss(self, module: nn.Module, held: Clips) -> float:
+        """The mean loss of a clip that is held out."""
+        total, tasks = 0.0, self._streams[0].tasks
+        with torch.no_grad():
+            for start in range(0, len(held), 64):
+                indices = np.arange(start, min(start + 64, len(held)))
+                batch = held.batch(indices).to(self._device)
+                said = module(batch.features, batch.masks, tasks)
+                total += float(self._head.loss(said, batch.labels, batch.labelled, self._tasks)) * len(indices)
+        return total / len(held)
+
+    def _finish(self) -> None:
+        if self._averaged:
+            self._averaged.give(self._module)
+        if self._stopping:
+            self._stopping.give(self._module)
+        self._module.eval()
 
 
 def train(
@@ -58,114 +219,38 @@ def train(
 
     A loss that is not finite at the end of an epoch is a BadRequest.
     """
-    module.to(device)
-    per_epoch = _steps(streams, training.batch)
-    total = min(per_epoch * training.epochs, training.steps or per_epoch * training.epochs)
-    optimiser = _optimiser(module, training)
-    for step in range(total):
-        epoch, place = divmod(step, per_epoch)
-        for group in optimiser.param_groups:
-            group["lr"] = training.lr * _share(training, step / total)
-        optimiser.zero_grad(set_to_none=True)
-        loss = torch.zeros((), device=device)
-        with torch.random.fork_rng():  # dropout of a step depends on seed and step alone
-            torch.manual_seed((training.seed * 1_000_003 + step) % 2**63)
-            module.train()
-            for number, stream in enumerate(streams):
-                draw = np.random.default_rng([training.seed, number, step])
-                one = _loss(module, head, tasks, stream, _deal(stream, number, training, epoch, place), draw, device)
-                torch.autograd.backward(one)
-                loss += one.detach()
-        optimiser.step()
-        if place == per_epoch - 1 or step == total - 1:
-            _check_finite(loss, step, training)
-        yield Step(step + 1, total, epoch + 1, loss)
-    module.eval()
+    return iter(Loop(module, head, tasks, streams, training, device))
 
 
-@dataclass(frozen=True, eq=False)
-class Predicted:
-    """Of each clip, in order, (n, *shape) float32 `predictions`, `labels` and what of them counts, `mask`.
-
-    Of a task of steps these are (n, S, ...), clips of fewer steps masked at their ends.
-    """
-
-    predictions: NDArray[Any]
-    labels: NDArray[Any]
-    mask: NDArray[np.bool_]
+_NOTHING = torch.zeros(())
 
 
-def predict(module: nn.Module, clips: Clips, tasks: Sequence[str], device: str = "cpu") -> dict[str, Predicted]:
-    """What the module says of every clip, and what is known of it, by task."""
-    module.to(device).eval()
-    found: dict[str, list[tuple[Tensor, Tensor, Tensor]]] = {name: [] for name in tasks}
-    with torch.inference_mode():
-        for start in range(0, len(clips), 64):
-            batch = clips.batch(np.arange(start, min(start + 64, len(clips)))).to(device)
-            for name, prediction in module(batch.features, batch.masks, tasks).items():
-                found[name].append((prediction.float(), batch.labels[name], batch.labelled[name]))
-    return {
-        name: Predicted(*(_joined(some) for some in zip(*parts, strict=True))) for name, parts in found.items() if parts
-    }
+@contextmanager
+def seeded(seed: int, device: str) -> Iterator[None]:
+    """torch draws from this seed for a while, on the CPU and on the device; then from where it was."""
+    generators = [torch.default_generator]
+    if torch.device(device).type == "cuda":
+        index = torch.device(device).index
+        generators.append(torch.cuda.default_generators[torch.cuda.current_device() if index is None else index])
+    states = [one.get_state() for one in generators]
+    for one in generators:
+        one.manual_seed(seed)
+    try:
+        yield
+    finally:
+        for one, state in zip(generators, states, strict=True):
+            one.set_state(state)
 
 
-def _joined(parts: Sequence[Tensor]) -> NDArray[Any]:
-    """Batches one after another; where their second axes are steps of different numbers, zeros at the ends."""
-    arrays = [part.cpu().numpy() for part in parts]
-    if len({array.shape[1:] for array in arrays}) > 1:
-        steps = max(array.shape[1] for array in arrays)
-        arrays = [np.pad(one, [(0, 0), (0, steps - one.shape[1])] + [(0, 0)] * (one.ndim - 2)) for one in arrays]
-    return np.concatenate(arrays)
+def _cast(device: str, precision: str) -> AbstractContextManager[Any]:
+    if precision == "float32":
+        return nullcontext()
+    return torch.autocast(torch.device(device).type, torch.float16 if precision == "float16" else torch.bfloat16)
 
 
-def _loss(
-    module: nn.Module,
-    head: Head,
-    tasks: Tasks,
-    stream: Stream,
-    indices: NDArray[np.int64],
-    draw: np.random.Generator,
-    device: str,
-) -> Tensor:
-    batch = stream.clips.batch(indices, draw).to(device)
-    predictions = module(batch.features, batch.masks, stream.tasks, batch.labels)
-    return head.loss(predictions, batch.labels, batch.labelled, tasks)
-
-
-def _batches(stream: Stream, size: int) -> int:
-    return ceil(len(stream.clips) / size)
-
-
-def _steps(streams: Sequence[Stream], size: int) -> int:
-    """How many steps an epoch has: until a stream that does not cycle ends; all cycle: until the longest has."""
-    if not streams or any(len(stream.clips) == 0 for stream in streams):
-        raise BadRequest("got no clip to train on; look at the data set's split")
-    ends = [_batches(stream, size) for stream in streams if not stream.cycle]
-    return min(ends) if ends else max(_batches(stream, size) for stream in streams)
-
-
-def _deal(stream: Stream, number: int, training: Training, epoch: int, place: int) -> NDArray[np.int64]:
-    """The clips of one batch: those of a pass shuffled by seed, stream, epoch and pass, dealt evenly."""
-    batches = _batches(stream, training.batch)
-    turn, place = divmod(place, batches)
-    order = np.random.default_rng([training.seed, number, epoch, turn]).permutation(len(stream.clips))
-    return np.array_split(order, batches)[place]
-
-
-def _optimiser(module: nn.Module, training: Training) -> torch.optim.Optimizer:
-    learnt = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    if not learnt:
-        raise BadRequest("the head has nothing to learn; choose another head or feature")
-    if training.optimiser == "sgd":
-        return torch.optim.SGD(learnt, training.lr, training.momentum, weight_decay=training.weight_decay)
-    return torch.optim.AdamW(learnt, training.lr, weight_decay=training.weight_decay)
-
-
-def _share(training: Training, done: float) -> float:
-    """The part of the rate that is left when `done` of all steps are taken."""
-    return 1.0 if training.schedule == "constant" else 0.5 * (1 + float(np.cos(np.pi * done)))
-
-
-def _check_finite(loss: Tensor, step: int, training: Training) -> None:
-    if not bool(torch.isfinite(loss)):
-        raise BadRequest(f"the loss became {float(loss)} by step {step + 1}; set training.lr below {training.lr:g}")
+def _to_training(module: nn.Module, freeze_norms: bool) -> None:
+    module.train()
+    if freeze_norms:
+        for part in module.modules():
+            if isinstance(part, nn.modules.batchnorm._BatchNorm):
+                part.eval()

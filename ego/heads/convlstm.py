@@ -8,6 +8,7 @@ from ego.heads._base import Head, Tasks
 from ego.heads._beside import attention, lead_of, motion_map, own_maps, parted
 from ego.heads._shapes import of_clips, positive, share
 from ego.heads.motion_segmentation import MotionSegmentation
+from ego.spec import late
 from ego.video import Array
 
 if TYPE_CHECKING:
@@ -20,13 +21,15 @@ class ConvLSTM(Head):
 
     Several maps stand side by side. A map (h, w) beside them, such as resnet's `cam`, weights each step's maps: with
     `nbn` and `cam` it is Ego-RNN's RGB stream, with `conv5_x` alone SparNet's. `pool` is what is averaged: the cell
-    state c, as both papers' code does, or what it shows, h. `motion` learns to segment motion beside it.
+    state c, as both papers' code does, or what it shows, h. `motion` learns to segment motion beside it. `standard`
+    brings each channel of the maps to one scale over the clips trained on.
     """
 
     channels: int = 512
     pool: Literal["c", "h"] = "c"
     dropout: float = 0.7
     motion: MotionSegmentation | None = None
+    standard: bool = late(False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -55,4 +58,5 @@ class ConvLSTM(Head):
             self.dropout,
             of_clips(self, clips),
             beside,
+            self.standard,
         )

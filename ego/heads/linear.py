@@ -28,6 +28,16 @@ class Linear(Head):
         super().__post_init__()
         share(self.name, "dropout", self.dropout)
 
+    @property
+    def pooled(self) -> bool:
+        """It reads means alone."""
+        return True
+
+    @property
+    def stacks(self) -> bool:
+        """Without dropout and batch statistics."""
+        return not self.dropout and self.norm != "batch"
+
     def build(self, shapes: Mapping[str, Array], tasks: Tasks) -> "nn.Module":
         """The module, on the CPU, freshly initialised from torch's global generator."""
         from ego.heads._linear import LinearModule

@@ -20,10 +20,10 @@ class Logistic(Head):
     """Multinomial logistic regression of the pooled rows (as `linear` pools them), solved by L-BFGS.
 
     `strength` is scikit-learn's C: how much the clips' loss counts against |weight|^2 / 2. A class without a training
-    clip is never predicted.
+    clip is never predicted. The `norm` is that of `ridge`.
     """
 
-    norm: Literal["layer", "batch", "none"] = "layer"
+    norm: Literal["layer", "batch", "equal", "none"] = "layer"
     strength: float = 1.0
     iterations: int = 1000
 
@@ -33,6 +33,11 @@ class Logistic(Head):
             raise BadRequest(
                 f"got logistic.strength = {self.strength:g} and iterations = {self.iterations}, expected more than 0"
             )
+
+    @property
+    def pooled(self) -> bool:
+        """It reads means alone."""
+        return True
 
     @property
     def solves(self) -> bool:

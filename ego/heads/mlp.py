@@ -30,6 +30,16 @@ class MLP(Head):
         if not self.hidden or min(self.hidden) < 1:
             raise BadRequest(f"got mlp.hidden = {list(self.hidden)}, expected one width or more of at least 1")
 
+    @property
+    def pooled(self) -> bool:
+        """It reads means alone."""
+        return True
+
+    @property
+    def stacks(self) -> bool:
+        """Without dropout and batch statistics."""
+        return not self.dropout and self.norm != "batch"
+
     def build(self, shapes: Mapping[str, Array], tasks: Tasks) -> "nn.Module":
         """The module, on the CPU, freshly initialised from torch's global generator."""
         from ego.heads._mlp import MLPModule

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ego.errors import BadRequest
 from ego.heads._base import Head, Tasks, wanted
 from ego.heads._shapes import maps, pooled_width, share, step_width
 from ego.video import Array
@@ -18,8 +17,9 @@ class Multitask(Head):
     """For each task of clips a linear layer on the mean of the map; for each task of points a heat-map a step.
 
     The first map (C, T, h, w) or (C, h, w) leads: a point is the 1x1 convolution of its places, without bias and
-    before any softmax. Other features join the mean. A task of steps that is no map, such as the class of each
-    moment, has a linear layer on the mean over places. Weights begin Xavier uniform, biases at 0.
+    before any softmax, on the map's own cells whatever the task says. Other features join the mean. A task of steps
+    that is no map, such as the class of each moment, has a linear layer on the mean over places. Weights begin Xavier
+    uniform, biases at 0.
     """
 
     dropout: float = 0.0
@@ -41,16 +41,5 @@ class Multitask(Head):
         widths = {name: step_width(shapes[name], self.name) for name in names}
         widths[lead] = pooled_width(shapes[lead], self.name)
         dense = {name: task.shape for name, task in tasks.items() if task.reads}
-        for name, shape in dense.items():
-            check_cells(self, name, shape, shapes[lead])
         clips = {name: task.shape for name, task in tasks.items() if not task.reads}
         return MultitaskModule(shapes, lead, widths, self.dropout, clips, dense)
-
-
-def check_cells(head: Head, name: str, shape: tuple[int, ...], array: Array) -> None:
-    """Nothing, or a BadRequest where a task of maps has other cells than the map it is predicted from."""
-    if len(shape) > 1 and shape[-2:] != array.shape[-2:]:
-        raise BadRequest(
-            f"got the task {name!r} of {shape[-2]} x {shape[-1]} cells for {head.name}, whose map has "
-            f"{array.shape[-2]} x {array.shape[-1]}; give the task as many"
-        )

@@ -21,9 +21,12 @@ class Ridge(Head):
 
     Classes are learnt as one-hot rows. Of `strengths` each task takes the one of least mean square error: by leaving
     out each clip in turn, or with `held_out` > 0 on the last share of the training clips, in their order.
+
+    The `norm` is that of `linear`, or `equal`: `batch` over the root of a feature's width, so that features count
+    alike, however many numbers each has (the mean of their normalised kernels).
     """
 
-    norm: Literal["layer", "batch", "none"] = "layer"
+    norm: Literal["layer", "batch", "equal", "none"] = "layer"
     strengths: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3, 1e4)
     held_out: float = 0.0
 
@@ -33,6 +36,11 @@ class Ridge(Head):
             raise BadRequest(f"got ridge.strengths = {list(self.strengths)}, expected one or more above 0")
         if not 0 <= self.held_out < 1:
             raise BadRequest(f"got ridge.held_out = {self.held_out:g}, expected 0 <= held_out < 1")
+
+    @property
+    def pooled(self) -> bool:
+        """It reads means alone."""
+        return True
 
     @property
     def solves(self) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from ego.errors import BadRequest
 from ego.heads._base import Head, Tasks
 from ego.heads._shapes import maps, share
-from ego.heads.multitask import check_cells
+from ego.spec import late
 from ego.video import Array
 
 if TYPE_CHECKING:
@@ -22,12 +22,14 @@ class STAM(Head):
     the paper). `attention` is how the raw map comes into [0, 1], over each row: by its least and greatest value, as
     the paper says; less its least value alone, as the authors' code does (`release`); by `sigmoid` before its ReLU;
     or `none`, all ones, the plain network. The weighted mean is not divided by the weights, but with `normalised`.
-    A map (C, h, w) of one frame is attended to by itself: the spatial form (SAN).
+    A map (C, h, w) of one frame is attended to by itself: the spatial form (SAN). `standard` brings each channel of
+    the map to one scale over the clips trained on.
     """
 
     attention: Literal["minmax", "release", "sigmoid", "none"] = "minmax"
     normalised: bool = False
     dropout: float = 0.5
+    standard: bool = late(False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,6 +51,7 @@ class STAM(Head):
                     f"got the task {name!r} of shape {list(shape)} for stam, which predicts a map (h, w) a step; use "
                     "the task heatmap"
                 )
-            check_cells(self, name, shape, shapes[seen])
         clips = {name: task.shape for name, task in tasks.items() if not task.reads}
-        return STAMModule(seen, shapes[seen], self.attention, self.normalised, self.dropout, clips, tuple(dense))
+        return STAMModule(
+            seen, shapes[seen], self.attention, self.normalised, self.dropout, clips, tuple(dense), self.standard
+        )

@@ -79,7 +79,8 @@ class ResNet(nn.Module):
     `conv5_x` maps (B, C, h, w), `pool` (B, C), `logits` (B, classes); `bn` is `conv5_x`, `nbn` the same
     without its last norm and ReLU, `cam_raw` (B, h, w) the class activation of the likeliest class and `cam` its
     softmax over the cells. The classifier is called `head`; with 0 classes there is none. `pool` is the mean of all
-    cells, or with a `window` of the cells that whole windows of so many a side cover, from the top left.
+    cells, or with a `window` of the cells that whole windows of so many a side cover, from the top left. A
+    `modulation` turns the map of the first convolution by what the input holds beyond its channels.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class ResNet(nn.Module):
         channels: int = 3,
         head: str = "fc",
         window: int = 0,
+        modulation: nn.Module | None = None,
     ) -> None:
         super().__init__()
         block = Bottleneck if depth >= 50 else BasicBlock
@@ -97,6 +99,7 @@ class ResNet(nn.Module):
             self.conv1 = nn.Conv2d(channels, 64, 7, 2, 3, bias=False)
             self.bn1 = nn.BatchNorm2d(64)
             self.maxpool = nn.MaxPool2d(3, 2, 1)
+        self.modulation = modulation
         self._after, self._head, self._window = after, head, window
         self._stages = STAGES if after is None else STAGES[STAGES.index(after) + 1 :] if after in STAGES else ()
         width = 64
@@ -116,7 +119,7 @@ class ResNet(nn.Module):
         """The wanted taps by name; nothing above the highest of them is computed."""
         found: dict[str, torch.Tensor] = {}
         if self._after is None:
-            x = self.maxpool(torch.relu(self.bn1(self.conv1(x))))
+            x = self.maxpool(torch.relu(self.bn1(self._first(x))))
         for name in self._stages:
             stage = self.get_submodule(f"layer{STAGES.index(name) + 1}")
             assert isinstance(stage, nn.Sequential)
@@ -133,6 +136,12 @@ class ResNet(nn.Module):
                 return found
         above = self._top(x, taps)
         return found | {tap: above[tap] for tap in taps if tap in above}
+
+    def _first(self, x: torch.Tensor) -> torch.Tensor:
+        """The first convolution, modulated by the channels beyond its own where there is a modulation."""
+        channels = x.shape[1] if self.modulation is None else self.conv1.in_channels
+        found: torch.Tensor = self.conv1(x[:, :channels])
+        return found if self.modulation is None else self.modulation(found, x[:, channels:])
 
     def _top(self, x: torch.Tensor, taps: Sequence[str]) -> dict[str, torch.Tensor]:
         """What lies above the last map, or above `pool`."""

@@ -24,3 +24,13 @@ def shape(depth: int, tap: str, size: int, classes: int) -> tuple[int, ...]:
     for _ in range(stage + 2):
         side = (side + 1) // 2
     return (side, side) if tap.startswith("cam") else (WIDTHS[stage] * expansion(depth), side, side)
+
+
+def above(tap: str) -> tuple[str, ...]:
+    """The taps that follow from a stored one: the stages above it, then all that the last map gives."""
+    stage = STAGES[-1] if tap == "bn" else tap
+    if stage not in STAGES:
+        return ("logits",) if tap == "pool" else ()
+    nbn = () if stage == STAGES[-1] else ("nbn",)
+    last = (one for one in ("bn", "pool", "logits", "cam", "cam_raw") if one != tap)
+    return (*STAGES[STAGES.index(stage) + 1 :], *nbn, *last)

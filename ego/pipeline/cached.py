@@ -8,24 +8,26 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ego.cache.key import FeatureKey
-from ego.cache.pack import Pack, pack
+from ego.cache.pack import Pack
 from ego.cache.store import FeatureStore
 from ego.errors import BadRequest, NotExtracted
 from ego.extractors._base import Extractor
 from ego.heads._base import Batch, Head, steps
 from ego.pipeline.averaging import Looked
 from ego.pipeline.clips import Indices, Problem
+from ego.pipeline.column import Column as Column
+from ego.pipeline.finite import check_finite
 from ego.pipeline.jobs import entry_key
 from ego.pipeline.looks import Looks, Seen, look
 from ego.pipeline.needs import held_by
+from ego.pipeline.packs import Packs
 from ego.pipeline.recipe import Recipe
 from ego.pipeline.targets import Leading, StepLabels, read_targets
 from ego.samplers import Sampling
 from ego.tasks._base import Task
-from ego.video import Array
+from ego.video import Array, Video
 
 Entries = Mapping[str, Mapping[str, FeatureKey]]
 """The entries that are read: by the recipe's name of their extractor, then by the video's digest."""
@@ -87,29 +89,9 @@ def check_stored(
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Column:
-    """One feature of all clips: the pack that holds its rows, and which of them each look sees.
-
-    With `views` each look is at one view of the rows, and `array` is what one view is.
-    """
-
-    array: Array
-    name: str
-    pack: Pack
-    seen: Seen
-    views: int = 0
-
-    def gather(self, rows: Indices, there: NDArray[np.bool_], view: Indices | None = None) -> tuple[Tensor, Tensor]:
-        """(B, N, *shape) of these rows (B, N) of the pack, and their mask; of these views (B,) where it has several."""
-        if not len(self.pack):
-            found = np.zeros((*there.shape, *self.array.shape), self.array.dtype)
-        elif self.views and view is not None:
-            found = self.pack[self.name][rows, view[:, None]]
-        else:
-            found = self.pack.gather(self.name, rows)
-        tensor = torch.from_numpy(found)
-        return tensor if self.array.scale == 1 else tensor.float() * self.array.scale, torch.from_numpy(there)
+def not_stored(wanted: Entries, store: FeatureStore) -> set[str]:
+    """The digests of the videos of which some entry is missing."""
+    return {digest for some in wanted.values() for digest, key in some.items() if key not in store}
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +142,10 @@ class CachedClips:
             assert dice is not None
             return column.seen.drawn(self.sampling, picked, dice)
 
-        found = {name: column.gather(*rows(column), view) for name, column in self.columns.items()}
+        found = {
+            name: column.gather(*rows(column), view) if look is None else column.gather_looks(look, view)
+            for name, column in self.columns.items()
+        }
         labels = {name: torch.from_numpy(labels[picked]) for name, labels in self.problem.labels.items()}
         labelled = {name: torch.from_numpy(known[picked]) for name, known in self.problem.labelled.items()}
         if self.lead is not None:
@@ -193,17 +178,26 @@ class LookedClips:
 
 
 def read_clips(
-    problem: Problem, wanted: Entries, features: Sequence[str], store: FeatureStore, sampling: Sampling
+    problem: Problem,
+    wanted: Entries,
+    features: Sequence[str],
+    store: FeatureStore,
+    sampling: Sampling,
+    packs: Packs | None = None,
 ) -> CachedClips:
-    """All clips with each feature named (none named: every array of every extractor), read once and checked."""
+    """All clips with each feature named (none named: every array of every extractor), read once and checked.
+
+    `packs` is what keeps rows from run to run.
+    """
     read = {}
     for own, entries in wanted.items():
         held = store.marker(next(iter(entries.values()))).arrays
         arrays = [array for array in held if not features or feature_name(own, array) in features]
         if arrays:
-            read[own] = pack(store, list(entries.values()), arrays)
-    packs = {own: (read[own], {digest: place for place, digest in enumerate(wanted[own])}) for own in read}
-    looks, seen = look(problem.clips, packs, sampling, _leading(features, read)) if read else (_no_looks(problem), {})
+            read[own] = (packs or Packs(None)).read(store, list(entries.values()), arrays)
+            check_finite(own, read[own], problem)
+    held_in = {own: (read[own], {digest: place for place, digest in enumerate(wanted[own])}) for own in read}
+    looks, seen = look(problem.clips, held_in, sampling, _leading(features, read)) if read else (_no_looks(problem), {})
     columns = {
         feature_name(own, array): _column(packed.arrays[array], array, packed, seen[own], sampling)
         for own, packed in read.items()
@@ -260,7 +254,8 @@ def with_targets(
     leading = {}
     for place, (digest, key) in enumerate(entries.items()):
         stored = store.marker(key).arrays.get(column.name, column.array)
-        shown = replace(seen, box=stored.box, views=stored.views)
+        box = shown_box(stored, recipe.extractors[own], learnt.videos[digest])
+        shown = replace(seen, box=box, views=stored.views)
         time = column.pack.time[column.pack.rows(place)]
         leading[digest] = Leading.of(time, steps(seen), recipe.extractors[own], shown)
     targets = {}
@@ -268,6 +263,14 @@ def with_targets(
         labels = {source: keys(learnt, one) for source, one in target_sources(task, recipe).items()}
         targets[name] = read_targets(task, store, labels, leading)
     return replace(clips, targets=targets, lead=column)
+
+
+def shown_box(array: Array, extractor: Extractor, video: Video) -> tuple[float, float, float, float]:
+    """The part of a video's frame that a map shows: that of the crop, which a stored array knows of square frames."""
+    header = video.header
+    if array.kind != "map" or header is None or not header.width:
+        return array.box
+    return extractor.box(header.width, header.height)
 
 
 def target_sources(task: Task, recipe: Recipe) -> dict[str, Extractor]:

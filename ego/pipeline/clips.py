@@ -1,7 +1,7 @@
 """From a data set's annotations to clips of known videos, their labels as numbers, and the rows they see."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,8 @@ class Problem:
     labelled: Mapping[str, NDArray[np.bool_]]
     folds: Mapping[str, Mapping[str, Indices]]
     readings: Readings
+    within_videos: bool = False
+    """Whether the authors' splits cut through videos, so that only shared seconds are refused."""
 
     @property
     def videos(self) -> dict[str, Video]:
@@ -64,10 +66,37 @@ class Problem:
             for name, task in self.tasks.items()
         }
 
+    def tested(self, fold: str) -> set[str]:
+        """The digests of the videos of which a clip of the fold is in another split than train."""
+        splits = self.folds[fold]
+        return {self.clips[i].video.digest for split, some in splits.items() if split != "train" for i in some}
+
     def only(self, folds: Sequence[str]) -> "Problem":
         """The same problem with these folds alone; none named: all; an unknown one is a BadRequest."""
         names = [pick("fold", name, list(self.folds)) for name in folds] or list(self.folds)
         return replace(self, folds={name: self.folds[name] for name in names})
+
+    def without(self, videos: Collection[str]) -> "Problem":
+        """The same problem less the clips of these videos (digests); a fold left without training or test goes too."""
+        kept = np.array([i for i, clip in enumerate(self.clips) if clip.video.digest not in videos], np.int64)
+        place = np.full(len(self.clips), -1)
+        place[kept] = np.arange(len(kept))
+        folds = {
+            fold: {split: place[some][place[some] >= 0] for split, some in splits.items()}
+            for fold, splits in self.folds.items()
+        }
+        return replace(
+            self,
+            clips=tuple(self.clips[i] for i in kept),
+            sources=tuple(self.sources[i] for i in kept),
+            labels={name: labels[kept] for name, labels in self.labels.items()},
+            labelled={name: known[kept] for name, known in self.labelled.items()},
+            folds={
+                fold: {split: some for split, some in splits.items() if len(some)}
+                for fold, splits in folds.items()
+                if _kinds(splits) == _kinds(self.folds[fold])
+            },
+        )
 
     def describe(self) -> dict[str, Any]:
         """All that is to be learnt as plain JSON: tasks, clips by their videos' bytes, folds; no place, no name."""
@@ -82,6 +111,11 @@ class Problem:
         ]
         folds = [{split: rows.tolist() for split, rows in fold.items()} for fold in self.folds.values()]
         return {"tasks": {name: task.describe() for name, task in self.tasks.items()}, "clips": clips, "folds": folds}
+
+
+def _kinds(splits: Mapping[str, Indices]) -> set[bool]:
+    """Whether there is something to train on, and something to test on."""
+    return {split == "train" for split, some in splits.items() if len(some)}
 
 
 def problem(
@@ -101,16 +135,33 @@ def problem(
     if recipe.dataset is None or not recipe.tasks:
         raise BadRequest(f"the recipe {recipe.path} has no [dataset] or no [tasks.NAME], expected both to learn")
     annotations, _ = present(recipe.dataset.read(root), skip_missing)
+    found = annotated(recipe, annotations, root, decoder, store, rehash)
+    for name, splits in found.folds.items():
+        _check_apart(name, splits, found.clips, annotations.within_videos)
+    return found
+
+
+def annotated(
+    recipe: Recipe,
+    annotations: Annotations,
+    root: Path,
+    decoder: Prober,
+    store: FeatureStore,
+    rehash: bool = False,
+    known: bool = False,
+) -> Problem:
+    """What annotations ask of the recipe's tasks, whatever their folds share; all their videos must be there.
+
+    Tasks that are `known` keep the label spaces they have, as those of a run do.
+    """
     videos = _videos(annotations, decoder, store, rehash)
     clips = tuple(_clip(one, videos[one.video]) for one in annotations.clips)
     folds = {
         name: {split: np.asarray(indices, np.int64) for split, indices in splits.items()}
         for name, splits in annotations.folds.items()
     }
-    for name, splits in folds.items():
-        _check_apart(name, splits, clips, annotations.within_videos)
-    spaces = {name: task.over(annotations.classes) for name, task in recipe.tasks.items()}
-    tasks = {name: task.among(_parts(name, task, spaces)) for name, task in spaces.items()}
+    spaces = {name: task if known else task.over(annotations.classes) for name, task in recipe.tasks.items()}
+    tasks = {name: task if known else task.among(_parts(name, task, spaces)) for name, task in spaces.items()}
     numbers = {name: _encode(task, annotations.clips) for name, task in tasks.items() if not task.reads}
     return Problem(
         clips,
@@ -120,6 +171,7 @@ def problem(
         {name: labelled for name, (_, labelled) in numbers.items()},
         folds,
         _readings(recipe, root, videos),
+        annotations.within_videos,
     )
 
 

@@ -19,7 +19,6 @@ from ego.pipeline.fit import (
     finish,
     head_of,
     planned,
-    result,
     run_loop,
     stored_clips,
 )
@@ -56,6 +55,8 @@ def finetune(
         raise BadRequest("finetune trains whole networks; leave head.tails out and name the end points in taps")
     if not recipe.sampling.rows:
         raise BadRequest("finetune decodes a few windows a clip: set how many with --set sampling.rows=2")
+    if recipe.training.mixup or recipe.training.feature_dropout:
+        raise BadRequest("training.mixup and training.feature_dropout are for stored features; finetune sees pictures")
     if recipe.sampling != Sampling(rows=recipe.sampling.rows):
         raise BadRequest("finetune decodes evenly spaced windows; [sampling] may hold rows and nothing else")
     extractors = cached.sources(head, recipe)
@@ -137,5 +138,4 @@ def _fold(
     """Trains one fold from the networks' own weights, and returns its result."""
     head = begin(plan.head, clips.shapes, plan.problem.trained_tasks, plan.training)
     module = Joined({own: extractor.build(at.files) for own, extractor in live.items()}, head)
-    log = yield from run_loop(name, plan, module, clips.only(plan.problem.folds[name]["train"]), at.device)
-    return result(name, plan, module, clips, at.device, log)
+    return (yield from run_loop(name, plan, module, clips, at))

@@ -127,6 +127,11 @@ class Joined(nn.Module):
         self.head = head
         self._names = tuple(backbones)
 
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """The backbones by the recipe's names."""
+        return {name: self.backbones[slot(name)] for name in self._names}
+
     def train(self, mode: bool = True) -> "Joined":
         """Training mode for the head alone."""
         super().train(mode)

@@ -4,9 +4,13 @@ runs/<digest16>/
     recipe.toml          the recipe's text
     run.json             every spec, key and setting, and what it ran on
     weights[-N].safetensors   one a fold, in the order of run.json; metadata say what it was trained on
+    network-NAME[-N].safetensors  each network that was trained with the head, as weights for its extractor
     metrics.json         figures by fold, split and task, and pooled over folds
     log.jsonl            one line a training step or epoch
-    predictions.parquet  one line a clip, fold, split and task
+    [FOLD/]events.out.tfevents.*  the same for TensorBoard
+    embeddings.npz       what the head makes of each tested clip that has a class, and that class
+    predictions.parquet  one line a clip, fold, split and task (`ego.pipeline.predictions`)
+    figures/             pictures, where some were drawn
 """
 
 import hashlib
@@ -16,8 +20,9 @@ import platform
 import shutil
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,19 +37,31 @@ from ego.heads._base import Head
 from ego.heads._train import Predicted
 from ego.heads._training import Training
 from ego.pipeline.clips import Indices, Problem
+from ego.pipeline.events import write_events
+from ego.pipeline.live import Joined
+from ego.pipeline.predictions import write_predictions
 from ego.samplers import Sampling
 from ego.spec import canonical_json
 from ego.tasks._base import Judged
+from ego.tasks.classify import Classify
+from ego.video import Array
 
 Figures = dict[str, dict[str, float]]
 """Metrics by task, then by name."""
+TrainedOn = Sequence[tuple[str, Sequence[Sequence[float]]]]
+"""What weights were trained on: the digests of videos, and the seconds of each (none: all of it)."""
+Labels = Mapping[str, Mapping[int, NDArray[Any]]]
+"""The labels that a fold is trained on: by task, then by the number of the clip."""
+Embedded = tuple[Indices, NDArray[np.float16]]
+"""Numbers of clips, and a vector (n, D) of each."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """All that decides a run's numbers: the deed, what is to be learnt, from which features, by which head.
 
-    `features` describes what each named feature is, `keys` the entries read.
+    `features` describes what each named feature is, `keys` the entries read. `inherited` is what the weights of
+    the extractors were trained on, as far as their files say.
     """
 
     deed: str
@@ -54,6 +71,7 @@ class Plan:
     training: Training
     features: Mapping[str, Any]
     keys: Sequence[FeatureKey]
+    inherited: TrainedOn = ()
 
     def describe(self) -> dict[str, Any]:
         """The plan as plain JSON, without places, names of files or the recipe's comments."""
@@ -67,7 +85,7 @@ class Plan:
             "keys": sorted([key.extractor, key.video, *key.signals] for key in self.keys),
         }
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """64 hex digits over the description."""
         return hashlib.sha256(canonical_json(self.describe()).encode()).hexdigest()
@@ -79,49 +97,78 @@ class Plan:
 
 @dataclass
 class FoldResult:
-    """One trained fold: its module, the log of its training, and predictions by split and task."""
+    """One trained fold: its module, the log of its training, and predictions by split and task.
+
+    `shapes` are the features as its head sees them. `trained` are the labels it was trained on; None: those of the
+    problem's split `train`. `best_on_test` are
+    figures chosen by looking at what is tested, where the training asks for them.
+    """
 
     name: str
     module: torch.nn.Module
     log: list[dict[str, Any]]
     predictions: Mapping[str, Mapping[str, Predicted]]
+    shapes: Mapping[str, Array] = field(default_factory=dict)
+    trained: Labels | None = None
+    embedded: Embedded | None = None
+    best_on_test: Mapping[str, Any] = field(default_factory=dict)
 
 
-def figures(plan: Plan, folds: Sequence[FoldResult]) -> dict[str, Any]:
-    """`{"folds": {fold: {split: {task: metrics}}}, "pooled": {split: {task: metrics}}}`.
+def figures(problem: Problem, folds: Sequence[FoldResult]) -> dict[str, Any]:
+    """`{"folds": {fold: {split: {task: metrics}}}, "mean": {split: ...}, "pooled": {split: ...}}`.
 
-    Pooled figures are over all folds' clips at once: with one video left out at a time, over every clip.
+    The mean is that of the folds' own figures, as papers average over official splits. Pooled figures are over all
+    folds' clips at once: with one video left out at a time, over every clip. Beside them stands `best_on_test` by fold,
+    split and task where the training asks for it.
     """
-    problem = plan.problem
-    by_fold: dict[str, dict[str, Figures]] = {}
-    pooled: dict[str, Figures] = {}
-    for fold in folds:
-        by_fold[fold.name] = {
-            split: _judge(problem, [(predictions, problem.folds[fold.name])], split)
-            for split, predictions in fold.predictions.items()
-        }
-    for split in {split: None for fold in folds for split in fold.predictions}:
-        parts = [(f.predictions[split], problem.folds[f.name]) for f in folds if split in f.predictions]
-        pooled[split] = _judge(problem, parts, split)
-    return {"folds": by_fold, "pooled": pooled}
+    by_fold = {fold.name: {split: _judge(problem, [fold], split) for split in fold.predictions} for fold in folds}
+    splits = {split: None for fold in folds for split in fold.predictions}
+    best = {fold.name: fold.best_on_test for fold in folds if fold.best_on_test}
+    found = {
+        "folds": by_fold,
+        "mean": {split: _mean([some[split] for some in by_fold.values() if split in some]) for split in splits},
+        "pooled": {split: _judge(problem, [f for f in folds if split in f.predictions], split) for split in splits},
+    }
+    return found | ({"best_on_test": best} if best else {})
 
 
-def _judge(
-    problem: Problem, parts: Sequence[tuple[Mapping[str, Predicted], Mapping[str, Indices]]], split: str
-) -> Figures:
+def _mean(folds: Sequence[Figures]) -> Figures:
+    """The mean of the folds that have a figure; `clips` are all of them together."""
+    found: Figures = {}
+    for task in folds[0]:
+        each = [fold[task] for fold in folds]
+        names = dict.fromkeys(name for one in each for name in one)
+        found[task] = {name: float(np.mean([one[name] for one in each if name in one])) for name in names}
+        found[task]["clips"] = sum(one["clips"] for one in each)
+    return found
+
+
+def _judge(problem: Problem, folds: Sequence[FoldResult], split: str) -> Figures:
     """Metrics by task over one split of some folds taken together; `clips` is how many have a label."""
     found: Figures = {}
+    trained = [fold.trained if fold.trained is not None else trained_labels(problem, fold.name) for fold in folds]
     for name, task in problem.tasks.items():
-        some = [_flat(fold[split], predictions[name], bool(task.reads)) for predictions, fold in parts]
+        some = [
+            _flat(problem.folds[fold.name][split], fold.predictions[split][name], bool(task.reads)) for fold in folds
+        ]
         joined = _Parts(*(np.concatenate(column) for column in zip(*some, strict=True)))
-        trained = None
-        if name in problem.labels:
-            known = np.unique(np.concatenate([fold["train"] for _, fold in parts]))  # a clip that many folds train on
-            trained = problem.labels[name][known[problem.labelled[name][known]]]
-        judged = Judged(joined.predictions, joined.labels, joined.mask, joined.clips, trained)
+        known = [one[name] for one in trained if name in one]
+        # a clip that many folds train on is one clip
+        each = {clip: label for one in known for clip, label in one.items()}
+        labels = np.stack(list(each.values())) if each and len(known) == len(folds) else None
+        judged = Judged(joined.predictions, joined.labels, joined.mask, joined.clips, labels)
         counted = judged.mask.reshape(len(judged.mask), -1).any(axis=1)
         found[name] = {**task.metrics(judged), "clips": len(np.unique(judged.clips[counted]))}
     return found
+
+
+def trained_labels(problem: Problem, fold: str) -> Labels:
+    """The labels of the clips that a fold trains on, by task and clip; of tasks that label clips."""
+    train = problem.folds[fold]["train"]
+    return {
+        name: {int(i): labels[i] for i in train[problem.labelled[name][train]]}
+        for name, labels in problem.labels.items()
+    }
 
 
 class _Parts(NamedTuple):
@@ -179,67 +226,55 @@ def _fill(folder: Path, plan: Plan, folds: Sequence[FoldResult], recipe: Mapping
         "digest": plan.digest,
         "recipe": dict(recipe),
         "folds": [{"name": fold.name, "weights": name} for fold, name in zip(folds, names, strict=True)],
+        "shapes": {name: array.describe() for fold in folds[:1] for name, array in fold.shapes.items()},
         "environment": environment(),
         "plan": plan.describe(),
     }
     (folder / "run.json").write_text(json.dumps(about, indent=1) + "\n")
-    (folder / "metrics.json").write_text(json.dumps(figures(plan, folds), indent=1) + "\n")
+    (folder / "metrics.json").write_text(json.dumps(figures(plan.problem, folds), indent=1) + "\n")
     lines = [json.dumps({"fold": fold.name, **line}) for fold in folds for line in fold.log]
     (folder / "log.jsonl").write_text("".join(line + "\n" for line in lines))
+    write_events(folder, {fold.name: fold.log for fold in folds})
     for fold, name in zip(folds, names, strict=True):
-        _write_weights(folder / name, plan, fold)
-    _write_predictions(folder / "predictions.parquet", plan.problem, folds)
+        provenance = _provenance(plan, fold)
+        _write_weights(folder / name, fold.module, provenance)
+        for own, network in fold.module.networks.items() if isinstance(fold.module, Joined) else ():
+            _write_weights(folder / name.replace("weights", f"network-{own}", 1), network, provenance)
+    said = {fold.name: fold.predictions for fold in folds}
+    write_predictions(folder / "predictions.parquet", plan.problem, said)
+    _write_embeddings(folder / "embeddings.npz", plan.problem, folds)
 
 
-def _write_weights(path: Path, plan: Plan, fold: FoldResult) -> None:
-    from safetensors.torch import save
+def _write_embeddings(path: Path, problem: Problem, folds: Sequence[FoldResult]) -> None:
+    """Vectors and classes of the clips that have one, of the first task that has classes, and the number of the fold.
 
+    Each fold has a head of its own, so that vectors of two folds cannot be compared.
+    """
+    found = [(name, task) for name, task in problem.tasks.items() if isinstance(task, Classify)]
+    parts = [(*one.embedded, np.full(len(one.embedded[0]), i)) for i, one in enumerate(folds) if one.embedded]
+    if not found or not parts:
+        return
+    name, task = found[0]
+    clips, features, fold = (np.concatenate(some) for some in zip(*parts, strict=True))
+    known = problem.labelled[name][clips]
+    labels = problem.labels[name][clips[known]]
+    np.savez(path, features=features[known], labels=labels, fold=fold[known], classes=list(task.classes))
+
+
+def _provenance(plan: Plan, fold: FoldResult) -> dict[str, Any]:
     trained_on = [
         [plan.problem.clips[i].video.digest, [list(part) for part in plan.problem.clips[i].parts]]
         for i in plan.problem.folds[fold.name]["train"]
     ]
-    about = {"run": plan.digest, "fold": fold.name, "head": plan.head.describe(), "trained_on": trained_on}
-    tensors = {key: tensor.contiguous() for key, tensor in fold.module.cpu().state_dict().items()}
+    trained_on += [[digest, [list(part) for part in parts]] for digest, parts in plan.inherited]
+    return {"run": plan.digest, "fold": fold.name, "head": plan.head.describe(), "trained_on": trained_on}
+
+
+def _write_weights(path: Path, module: torch.nn.Module, about: Mapping[str, Any]) -> None:
+    from safetensors.torch import save
+
+    tensors = {key: tensor.contiguous() for key, tensor in module.cpu().state_dict().items()}
     path.write_bytes(save(tensors, metadata={"ego": canonical_json(about)}))
-
-
-def _write_predictions(path: Path, problem: Problem, folds: Sequence[FoldResult]) -> None:
-    import pyarrow
-    from pyarrow import parquet
-
-    rows = [
-        _prediction(problem, fold.name, split, name, int(index), said, place)
-        for fold in folds
-        for split, predictions in fold.predictions.items()
-        for name, said in predictions.items()
-        for place, index in enumerate(problem.folds[fold.name][split])
-    ]
-    parquet.write_table(pyarrow.Table.from_pylist(rows), path)
-
-
-def _prediction(
-    problem: Problem, fold: str, split: str, name: str, index: int, said: Predicted, place: int
-) -> dict[str, Any]:
-    clip, task = problem.clips[index], problem.tasks[name]
-    scores, label, mask = said.predictions[place], said.labels[place], said.mask[place]
-    if task.reads:
-        words: Any = [task.say(one) for one in scores]
-        known: Any = [task.say_label(one) if there.any() else None for one, there in zip(label, mask, strict=True)]
-    else:
-        words, known = task.say(scores), task.say_label(label) if mask else None
-    return {
-        "fold": fold,
-        "split": split,
-        "video": clip.video.name,
-        "digest": clip.video.digest,
-        "start_seconds": clip.parts[0][0] if clip.parts else None,
-        "stop_seconds": clip.parts[-1][1] if clip.parts else None,
-        "source": problem.sources[index],
-        "task": name,
-        "label": json.dumps(known) if known is not None else None,
-        "said": json.dumps(words),
-        "scores": [float(score) for score in np.ravel(scores)],
-    }
 
 
 def environment() -> dict[str, str]:

@@ -83,12 +83,13 @@ def _predictions(folder: Path) -> dict[tuple[str, str], list[tuple[str, str]]]:
 
 
 def _embeddings(folder: Path, out: Path) -> Iterator[Path]:
-    """Tested clips by what the head makes of them."""
+    """Tested clips by what the head makes of them: those of the fold that tests the most, as each has its own head."""
     path = folder / "embeddings.npz"
     if not path.is_file():
         return
     with np.load(path) as held:
-        features, labels = held["features"].astype(np.float32), held["labels"]
+        most = held["fold"] == np.bincount(held["fold"]).argmax() if len(held["fold"]) else np.empty(0, bool)
+        features, labels = held["features"][most].astype(np.float32), held["labels"][most]
         classes = [str(name) for name in held["classes"]]
     some = np.unique(np.linspace(0, len(labels) - 1, min(len(labels), MOST_CLIPS)).astype(np.int64))
     features, labels = features[some], labels[some]

@@ -44,3 +44,20 @@ def test_what_cannot_be_is_one_line_and_exit_code_2(run: Run, tmp_path: Path) ->
     assert "is already there" in done.stderr
     assert run(*asked, "--with", "tvl1", "clip").exit_code == 2
     assert run("export", "--store", tmp_path / "store", "--with", "dis", "--as", "npz", "clip").exit_code == 2
+
+
+def test_the_model_of_a_run_is_told_by_its_inputs(run: Run, fitted: Path, tmp_path: Path) -> None:
+    done = run("export", fitted, "--to", "torch", "--fold", "two", tmp_path / "model.pt2")
+    assert done.exit_code == 0
+    assert done.stdout.startswith(f"{tmp_path}/model.pt2: takes frames (any, any, 1, 64, 64, 3), gives verb (any, 3), ")
+    assert (tmp_path / "model.pt2").is_file()
+
+
+def test_a_run_needs_a_file_and_one_fold(run: Run, fitted: Path, tmp_path: Path) -> None:
+    done = run("export", fitted, "--to", "torch", tmp_path / "model.pt2")
+    assert done.exit_code == 2
+    assert "got a run of 3 folds, expected --fold one of: 'one', 'three', 'two'" in done.stderr
+    assert "expected a FILE after it" in run("export", fitted, "--to", "onnx").stderr
+    assert "expected a VIDEO with --store" in run("export", "clip", "--store", tmp_path, "--with", "dis").stderr
+    wrong = ("export", fitted, "--to", "torch", "--fold", "two", "--frame", "big", tmp_path / "model.pt2")
+    assert "got --frame 'big', expected WxH" in run(*wrong).stderr

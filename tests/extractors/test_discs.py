@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from ego.extractors._discs import count, discs, moves, supported
 from ego.extractors.motion_map import MotionMap
@@ -35,37 +34,28 @@ def test_points_alone_are_not_supported() -> None:
     assert not supported(np.zeros((60, 80), np.uint16), 4.0, 0).any()
 
 
-def own(*steps: float) -> NDArray[np.float32]:
-    """(1, L, 2) own motion to the right."""
-    return np.stack([np.array([steps], np.float32), np.zeros((1, len(steps)), np.float32)], axis=-1)
+def at(spec: MotionMap, *gain: float) -> list[int]:
+    """At which of its points a track of these gains moves."""
+    return np.flatnonzero(moves(spec, np.array([gain], np.float32))[0]).tolist()
 
 
-def at(spec: MotionMap, motion: NDArray[np.float32], height: int = 540) -> list[int]:
-    return np.flatnonzero(moves(spec, motion, height)[0]).tolist()
+def test_a_track_moves_at_the_points_of_five_steps_that_gain_enough() -> None:
+    spec = MotionMap(moving_gain=0.6)
+    assert at(spec, 0, 0, 0, 2, 1.5, 0, 0, 0, 0, 0) == list(range(9))  # the two in the first or the last of five
+    assert at(spec, 2, 1.5, 0, 0, 0, 0, 0, 0, 0, 0) == list(range(6))
+    assert at(spec, 1.5, 0, 0, 0, 0, 0, 0, 0, 0, 2) == []  # never in the same five
+    assert at(spec, *[0.59] * 10) == []
+    assert at(spec, *[0.61] * 10) == list(range(11))
 
 
-def test_a_track_moves_at_the_points_of_five_steps_that_are_its_own_and_get_somewhere() -> None:
-    share = MotionMap(reach_pixels=0.0)
-    assert at(share, own(0, 0, 3, 3, 3, 0, 0, 0, 0, 0)) == list(range(8))  # three of five, wherever they are
-    assert at(share, own(0, 0, 3, 3, 0, 0, 0, 3, 3, 0)) == []
-    assert at(share, own(*[1.5] * 10)) == []  # above, not at
-    reach = MotionMap(moving_share=0.0)
-    assert at(reach, own(0, 0, 0, 0, 0, 0, 0, 0, 0, 12)) == list(range(5, 11))
-    assert at(reach, own(0, 0, 0, 0, 0, 0, 0, 0, 0, 11.9)) == []
-    assert at(MotionMap(), own(*[3, -3] * 5)) == []  # trembles
-    assert at(MotionMap(), own(*[3.0] * 10)) == list(range(11))
-
-
-def test_what_counts_as_moving_grows_with_the_picture() -> None:
-    motion = own(*[2.7] * 10)
-    assert at(MotionMap(), motion) == list(range(11))
-    assert at(MotionMap(), motion, 1080) == []
-    assert at(MotionMap(), 2 * motion, 1080) == list(range(11))
-    assert at(MotionMap(), motion / 2, 270) == list(range(11))
+def test_one_large_gain_is_a_hand_that_passes_and_a_loss_counts_against() -> None:
+    assert at(MotionMap(), 0, 0, 0, 0, 50, 0, 0, 0, 0, 0) == []
+    assert at(MotionMap(moving_gain=0.3), 0, 0, 0, 0, 50, 0, 0, 0, 0, 0) == list(range(10))
+    assert at(MotionMap(), *[3, -3] * 5) == []
 
 
 def test_tracks_of_few_steps_and_no_rule() -> None:
-    assert at(MotionMap(), own(5.0, 5.0, 5.0)) == [0, 1, 2, 3]
-    assert at(MotionMap(), own(5.0, 0.0, 0.0)) == []
-    assert at(MotionMap(moving_share=0.0, reach_pixels=0.0), own(*[0.0] * 10)) == list(range(11))
-    assert moves(MotionMap(), np.zeros((0, 10, 2), np.float32), 540).shape == (0, 11)
+    assert at(MotionMap(), 5.0, 5.0, 0.0) == [0, 1, 2, 3]
+    assert at(MotionMap(), 5.0, 0.0, -1.0) == []
+    assert at(MotionMap(moving_gain=0.0), *[-1.0] * 10) == list(range(11))
+    assert moves(MotionMap(), np.zeros((0, 10), np.float32)).shape == (0, 11)

@@ -63,6 +63,12 @@ SAMPLES = {
         'weights = "random:7"\nprecision = "float32"\nsize = 32\n'
         'sees = { name = "dis", picture = { fit = "short", size = 32 } }',
     ],
+    "two_in_one": [
+        'weights = "random:0"\nflow = { name = "warp_flow", flow = { name = "dis", '
+        'picture = { fit = "short", size = 256 } } }',
+        'weights = "random:7"\nprecision = "float32"\nsize = 32\ndepth = 18\ntaps = ["bn", "cam_raw"]\n'
+        'picture = { fit = "short", size = 32 }\nflow = { name = "dis", picture = { fit = "short", size = 32 } }',
+    ],
     "mfnet": [
         'weights = "random:0"',
         f'{QUICK}window = {{ frames = 4 }}\nstd = "imagenet"\ntaps = ["conv4", "tail", "pool", "logits"]',
@@ -91,6 +97,7 @@ SAMPLES = {
     "raft": ['weights = "random:0"', f'weights = "random:7"\nsize = "small"\niterations = 2\n{FLOW_PICTURE}'],
     "flow_images": [""],
     "map_images": [""],
+    "cells": ['window = { frames = 2, edge = "drop" }\nmaps = { name = "dis" }'],
     "warp_flow": ['flow = { name = "dis" }'],
     "idt": [""],
     "motion_map": [""],

@@ -103,6 +103,9 @@ class Echo(ListeningFaceNetwork):
             first = rows.arrays["feature"][:, :1, 56].astype(np.float32)
             yield Rows({**rows.arrays, "feature": first}, rows.time, rows.source)
 
+    def above_feature(self, network: torch.nn.Module, rows: torch.Tensor) -> torch.Tensor:
+        return rows
+
     def judge(
         self, network: torch.nn.Module, seen: torch.Tensor, there: np.ndarray, sound: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:

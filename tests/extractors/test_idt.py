@@ -24,7 +24,7 @@ def test_what_it_needs_and_gives() -> None:
     assert IDT().needs() == {"frames": Picture("height", 540)}
     assert IDT(hands=MeanRgb()).needs()["hands"] == MeanRgb()
     rows = IDT(length=15, descriptors=("trajectory", "hog", "hof", "mbhx", "mbhy")).rows({})
-    shapes = {"points": (16, 2), "own_pixels": (15, 2), "scale": (), "trajectory": (30,)}
+    shapes = {"points": (16, 2), "own_pixels": (15, 2), "gain": (15,), "scale": (), "trajectory": (30,)}
     widths = {"hog": (96,), "hof": (108,), "mbhx": (96,), "mbhy": (96,)}
     assert {name: array.shape for name, array in rows.items()} == shapes | widths
     assert rows["points"].kind == "points"
@@ -59,6 +59,7 @@ def test_a_patch_that_moves_over_a_moving_background(worlds: ModuleType) -> None
     moved = (points[on, -1] - points[on, 0]) / 10
     assert np.median(moved, axis=0) == pytest.approx([5, 1], abs=0.4)
     assert np.median(np.linalg.norm(rows.arrays["own_pixels"][on], axis=-1)) == pytest.approx(3, abs=0.7)
+    assert np.median(rows.arrays["gain"][on]) > 5
     inside = where[rows.source[on, 0], *(np.floor(rows.arrays["points"][on, 0] * (480, 270)).astype(int).T[::-1])]
     assert inside.all()
 
@@ -115,6 +116,8 @@ def test_clips_shorter_than_a_track(worlds: ModuleType, frames: int, steps: int 
     assert points.shape[1:] == (11, 2)
     assert (points[:, steps:] == points[:, steps : steps + 1]).all()
     assert (rows.arrays["own_pixels"][:, steps:] == 0).all()
+    assert (rows.arrays["gain"][:, steps:] == 0).all()
+    assert np.median(rows.arrays["gain"][:, :steps]) > 1
 
 
 def test_hands_are_left_out_of_the_camera_only(worlds: ModuleType) -> None:

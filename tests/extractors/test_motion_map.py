@@ -24,16 +24,17 @@ from ego.sampling import Window
 from ego.video import Picture
 
 SMALL = IDT(height=270, scales=2)
-PLAIN = MotionMap(idt=SMALL, moving_share=0.0, reach_pixels=0.0, support=0.0)
+PLAIN = MotionMap(idt=SMALL, moving_gain=0.0, support=0.0)
 
 
-def lone(points: Any, first: int, worlds: ModuleType, own: float = 3.0) -> Rows:
+def lone(points: Any, first: int, worlds: ModuleType) -> Rows:
     """One track that begins with this frame."""
     last = first + len(points) - 1
     time = np.array([[first, (first + last + 1) / 2, last + 1]]) / worlds.FPS
     arrays = {
         "points": np.array(points, np.float32)[None],
-        "own_pixels": np.stack([np.full((1, 10), own, np.float16), np.zeros((1, 10), np.float16)], axis=-1),
+        "own_pixels": np.full((1, 10, 2), 3.0, np.float16),
+        "gain": np.ones((1, 10), np.float16),
         "scale": np.zeros(1, np.int8),
     }
     return Rows(arrays, time, np.array([[first, last, first, last]]))
@@ -56,9 +57,8 @@ def test_what_it_needs_and_gives() -> None:
     [
         {"window": Window(fps=5.0)},
         {"window": Window(fps=0.5), "idt": IDT(window=Window(fps=0.5))},
-        {"moving_share": 1.1},
-        {"moving_pixels": -1.0},
-        {"reach_pixels": -1.0},
+        {"moving_gain": -1.0},
+        {"support": -1.0},
         {"radius_pixels": -1.0},
     ],
 )
@@ -78,7 +78,7 @@ def test_a_track_is_one_disc_on_each_of_its_frames(worlds: ModuleType) -> None:
     for t in range(11):  # a radius of 14 at 540 is 7 at 270
         assert np.array_equal(maps[2 + t], (x - 100 - 3 * t) ** 2 + (y - 80 - t) ** 2 <= 49)
     start = painted(
-        MotionMap(idt=SMALL, moving_share=0.0, reach_pixels=0.0, support=0.0, paint="start"),
+        MotionMap(idt=SMALL, moving_gain=0.0, support=0.0, paint="start"),
         lone(points, 2, worlds),
         20,
         worlds,
@@ -97,13 +97,13 @@ def test_a_track_of_a_short_clip_paints_only_the_frames_there_are(worlds: Module
 
 def test_a_track_is_painted_only_on_the_frames_on_which_it_moves(worlds: ModuleType) -> None:
     track = lone([(0.5, 0.5)] * 11, 0, worlds)
-    track.arrays["own_pixels"][0, :, 0] = [0, 0, 0, 0, 3, 3, 3, 0, 0, 0]
-    spec = MotionMap(idt=SMALL, support=0.0)  # 12 pixels are 6 here: three steps of 3 suffice
+    track.arrays["gain"][0] = [0, 0, 0, 0, 1.1, 1.1, 1.1, 0, 0, 0]
+    spec = MotionMap(idt=SMALL, support=0.0)
     maps = painted(spec, track, 11, worlds).arrays["feature"]
     assert maps.any(axis=(1, 2)).tolist() == [2 <= t <= 9 for t in range(11)]
     start = painted(replace(spec, paint="start"), track, 11, worlds).arrays["feature"]
     assert start.any(axis=(1, 2)).nonzero()[0].tolist() == [0]
-    track.arrays["own_pixels"][0, 4, 0] = 0.7
+    track.arrays["gain"][0, 4] = 0.7
     for nothing in (spec, replace(spec, paint="start")):
         assert not painted(nothing, track, 11, worlds).arrays["feature"].any()
 
@@ -146,7 +146,7 @@ def test_a_video_without_tracks_has_empty_maps(worlds: ModuleType) -> None:
 def test_the_moving_patch_is_covered_and_little_else(worlds: ModuleType) -> None:
     pictures, where = worlds.patched()
     for spec in (
-        MotionMap(idt=IDT(height=270, scales=1), moving_share=0.0, reach_pixels=0.0, support=0.0),
+        MotionMap(idt=IDT(height=270, scales=1), moving_gain=0.0, support=0.0),
         MotionMap(idt=SMALL),
     ):
         maps = worlds.maps(spec, pictures).arrays["feature"]

@@ -69,7 +69,7 @@ def test_a_tail_goes_on_from_maps_and_tokens() -> None:
         found = spec.build({})(shown)
         for tap in ("res4", "tokens"):
             for name, x in spec.tail(tap, {})(found[tap]).items():
-                assert torch.allclose(x, found[name], rtol=1e-4, atol=1e-4)
+                assert float((x - found[name]).norm() / found[name].norm()) < 1e-5
     assert found["tokens"].shape == (2, 4, 2048)
     assert torch.allclose(found["tokens"].mean(1), found["pool"])
 

@@ -104,7 +104,7 @@ def test_a_tail_goes_on_from_the_maps_of_both_pathways() -> None:
             again = tail(found[tap])
             assert set(again) == {name for name in found if name in spec.above(tap)}
             for name, x in again.items():
-                assert torch.allclose(x, found[name], rtol=1e-4, atol=1e-4)
+                assert float((x - found[name]).norm() / found[name].norm()) < 1e-5
     assert {key.split(".")[1] for key in spec.tail("res4", {}).state_dict()} == {"s4_fuse", "s5", "head"}
     assert found["tokens_slow"].shape == (2, 2, 2048)
     assert found["tokens_fast"].shape == (2, 8, 256)

@@ -8,10 +8,12 @@ from torch.nn.functional import cross_entropy
 from ego.errors import BadRequest
 from ego.extractors.resnet import ResNet
 from ego.heads._convlstm import from_published
+from ego.heads._rows import Standard
 from ego.heads._train import Stream, begin, predict, train
 from ego.heads._training import Training
 from ego.heads.convlstm import ConvLSTM
 from ego.heads.motion_segmentation import MotionSegmentation
+from ego.heads.stam import STAM
 from ego.spec import Weights
 from ego.tasks.classify import Classify
 from ego.video import Array
@@ -55,6 +57,7 @@ def test_ego_rnn_as_published(pins, keep, frames, filled):
         published.check_tap(pin, "logits", module(features, all_there(features), ("action",))["action"])
 
 
+@pytest.mark.slow
 def test_motion_segmentation_beside_it_as_published(pins, keep, frames, filled, steps_task):
     published, pin = pins("fpar_ms_task"), "n2_b2_h224_w224"
     weights, files = keep({"state_dict": published.state()}, "fpar.pth")
@@ -136,8 +139,8 @@ def test_what_it_shows_is_bounded_and_what_it_keeps_is_not():
         for gate in "ic":
             module.lstm_cell.get_parameter(f"conv_{gate}_xx.bias").data.fill_(9.0)
         module.lstm_cell.get_parameter("conv_f_xx.bias").data.fill_(9.0)
-    assert float(shown.embed(features, masks).max()) <= 1
-    assert float(kept.embed(features, masks).min()) > 3
+    assert float(shown.embed(features, masks).detach().max()) <= 1
+    assert float(kept.embed(features, masks).detach().min()) > 3
 
 
 def test_without_its_motion_head_it_says_the_same(steps_task):
@@ -183,3 +186,28 @@ def test_features_that_it_cannot_read(head, shapes, words):
 def test_a_task_of_steps_needs_a_motion_head(steps_task):
     with pytest.raises(BadRequest, match=r"set head\.motion"):
         ConvLSTM().build(SMALL, {"moves": steps_task(2, 3, 3)})
+
+
+def test_standard_channels_have_one_scale_and_masked_steps_no_say():
+    generator = torch.Generator().manual_seed(2)
+    x = 5 + 3 * torch.randn(6, 4, 3, 2, 2, generator=generator)
+    mask = torch.ones(6, 4, dtype=torch.bool)
+    mask[0, 2:] = False
+    x[~mask] = 1e4
+    found = Standard(3)(x, mask)
+    assert found[mask].mean(dim=(0, 2, 3)).abs().max() < 1e-4
+    assert (found[mask].std(dim=(0, 2, 3)) - 1).abs().max() < 0.02
+    assert not found[~mask].any()
+    assert not Standard(3)(x, torch.zeros_like(mask)).any()
+
+
+@pytest.mark.parametrize("head", [ConvLSTM(channels=4, dropout=0.0, standard=True), STAM(dropout=0.0, standard=True)])
+def test_heads_of_standard_maps_do_not_see_their_scale(head):
+    tasks = {"verb": Classify(label="verb", classes=("open", "put"))}
+    shapes = {"rgb": Array((16, 3, 3), kind="map")}
+    x = torch.rand(5, 4, 16, 3, 3, generator=torch.Generator().manual_seed(1))
+    masks = {"rgb": torch.ones(5, 4, dtype=torch.bool)}
+    module = begin(head, shapes, tasks, Training()).train()
+    small, large = (module({"rgb": one}, masks, ("verb",))["verb"] for one in (x, 300 * x + 40))
+    assert torch.allclose(small, large, atol=1e-2)
+    assert small.std() > 1e-3

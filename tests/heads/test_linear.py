@@ -10,6 +10,8 @@ from ego.heads._linear import masked_mean
 from ego.heads._train import Stream, begin, predict, train
 from ego.heads._training import Training
 from ego.heads.linear import Linear
+from ego.heads.logistic import Logistic
+from ego.heads.ridge import Ridge
 from ego.tasks.classify import Classify
 from ego.video import Array
 
@@ -80,3 +82,21 @@ class Toy:
         there = torch.ones(rows.shape[:2], dtype=torch.bool)
         labelled = torch.ones(len(rows), dtype=torch.bool)
         return Batch({"rgb": rows}, {"rgb": there}, {"verb": self.labels[indices]}, {"verb": labelled})
+
+
+@pytest.mark.parametrize("head", [Ridge(norm="equal", strengths=(0.1,)), Logistic(norm="equal", strength=10.0)])
+def test_features_that_count_alike_do_so_however_many_numbers_say_the_same(head):
+    generator = np.random.default_rng(3)
+    labels = torch.arange(60) % 3
+    few, other = (torch.from_numpy(generator.normal(size=(60, 1, width))).float() for width in (2, 5))
+    few[:, 0, 0] += labels
+    masks = {name: torch.ones(60, 1, dtype=torch.bool) for name in ("one", "two")}
+    scores = []
+    for copies in (1, 100):
+        features = {"one": 1000 * few.repeat(1, 1, copies), "two": other}
+        batch = Batch(features, masks, {"verb": labels}, {"verb": torch.ones(60, dtype=torch.bool)})
+        module = head.solve(batch, {"one": Array((2 * copies,)), "two": Array((5,))}, TASKS)
+        linear = getattr(module, "linear", module)
+        assert (linear.embed(features, masks)[:, : 2 * copies] ** 2).sum(dim=1).mean() == pytest.approx(1, abs=0.02)
+        scores.append(module(features, masks, ("verb",))["verb"].detach())
+    assert torch.allclose(*scores, atol=2e-3)

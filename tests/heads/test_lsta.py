@@ -20,6 +20,7 @@ def classes(count):
     return {"action": Classify(label="action", classes=tuple(map(str, range(count))))}
 
 
+@pytest.mark.slow
 def test_published_numbers(pins, keep, frames, filled):
     published, pin = pins("lsta_rgb"), "n3_b1_h224_w224"
     weights, files = keep({"model_state_dict": published.state()}["model_state_dict"], "lsta.pth")
@@ -71,6 +72,7 @@ def test_order_counts():
     assert not torch.allclose(there, again, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_it_learns_a_few_clips_by_heart(toy):
     features, masks = clips(8)
     data, tasks = toy(features, masks, {"action": torch.arange(8)}), classes(8)

@@ -133,6 +133,13 @@ def test_weights_begin_xavier_uniform_and_classes_equally_likely():
         assert float(found) == pytest.approx(loss, abs=1e-3)
 
 
-def test_a_task_of_other_cells_is_refused(steps_task):
-    with pytest.raises(BadRequest, match="'gaze' of 14 x 14 cells for multitask, whose map has 3 x 3"):
-        Multitask().build({"rgb": SMALL}, {"gaze": steps_task(1, 14, 14)})
+def test_points_have_the_cells_of_the_map_whatever_the_task_says(steps_task):
+    tasks = {"gaze": steps_task(1, 14, 14)}
+    module = Multitask().build({"rgb": SMALL}, tasks)
+    found = module({"rgb": torch.randn(2, 2, *SMALL.shape)}, {"rgb": torch.ones(2, 2, dtype=torch.bool)}, ("gaze",))
+    assert found["gaze"].shape == (2, 4, 1, 3, 3)
+
+
+def test_a_head_of_maps_needs_one():
+    with pytest.raises(BadRequest, match=r"multitask needs a map .* it got: rgb \[768\]"):
+        Multitask().build({"rgb": Array((768,))}, {"action": classes(3)})

@@ -160,8 +160,11 @@ def test_norms_learn_from_what_is_there_alone():
     assert torch.equal(*statistics)
 
 
-def test_only_maps_of_its_own_cells_are_predicted(steps_task):
+def test_only_maps_are_predicted(steps_task):
     with pytest.raises(BadRequest, match="predicts a map"):
         STAM().build({"rgb": SMALL}, {"gaze": steps_task(1, 3, 3)})
-    with pytest.raises(BadRequest, match="14 x 14 cells for stam, whose map has 3 x 3"):
-        STAM().build({"rgb": SMALL}, {"gaze": steps_task(14, 14)})
+
+
+def test_attention_has_the_cells_of_the_map_whatever_the_task_says(steps_task):
+    module, rows, mask = small({"gaze": steps_task(14, 14)})
+    assert module({"rgb": rows}, {"rgb": mask}, ("gaze",))["gaze"].shape == (3, 4, 3, 3)

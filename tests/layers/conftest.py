@@ -11,7 +11,7 @@ import pytest
 
 
 def _published() -> ModuleType:
-    place = Path(__file__).parents[1] / "extractors" / "conftest.py"
+    place = Path(__file__).parents[1] / "extractors" / "published.py"
     spec = importlib.util.spec_from_file_location("published_cells", place)
     assert spec is not None
     assert spec.loader is not None

@@ -162,6 +162,13 @@ def test_a_norm_folded_into_its_convolution_gives_what_both_give() -> None:
     assert all(parameter.grad is not None for parameter in unit.parameters())
 
 
+def test_a_flat_module_sees_one_moment_at_a_time() -> None:
+    module = Mixed(16, (4, 4, 4, 2, 2, 2), (1, 3, 3)).eval()
+    x = torch.rand(1, 16, 3, 5, 5, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        assert torch.allclose(module(x)[:, :, 1:2], module(x[:, :, 1:2]), atol=1e-6)
+
+
 def test_each_moment_of_the_stem_comes_of_seven_frames() -> None:
     assert stem_frames(5) == ((-1, -1, -1, 0, 1, 2, 3), (-1, 0, 1, 2, 3, 4, -1), (1, 2, 3, 4, -1, -1, -1))
     assert stem_frames(16)[0] == (-1, -1, 0, 1, 2, 3, 4)

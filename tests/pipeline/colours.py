@@ -83,3 +83,13 @@ def fill(colours: Colours, *settings: str) -> None:
         videos = list(scan(recipe.dataset.videos(colours.data).values(), decoder))
     events = list(extract(work(videos, list(recipe.extractors.values()), store), store, finder))
     assert all(event.state == "stored" for event in events if isinstance(event, Outcome))
+
+
+def fit(colours: Colours, out: Path, *settings: str, folds: tuple[str, ...] = ()) -> Path:
+    """The folder of a run of the recipe."""
+    from ego.pipeline.fit import Workplace, fit
+
+    recipe = read(colours.recipe, settings, finder := WeightFinder([]))
+    with Decoder() as decoder:
+        at = Workplace(colours.data, FeatureStore(colours.store), finder, decoder, out)
+        return list(fit(recipe, at, folds))[-1].folder

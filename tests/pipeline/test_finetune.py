@@ -12,11 +12,14 @@ from ego.cache.store import FeatureStore
 from ego.errors import BadRequest, NotExtracted
 from ego.media.decode import Decoder
 from ego.pipeline import recipe
+from ego.pipeline.evaluate import Asked, evaluate
 from ego.pipeline.extract import extract
 from ego.pipeline.finetune import Frozen, finetune
 from ego.pipeline.fit import Finished, Trained, Workplace
 from ego.pipeline.jobs import entry_key, work
 from ego.pipeline.parity import Parity
+from ego.pipeline.provenance import trained_on_of
+from ego.pipeline.read_run import open_run
 from ego.pipeline.scan import scan
 from ego.pipeline.weights import WeightFinder
 from ego.spec import make
@@ -88,6 +91,28 @@ def test_head_and_network_learn_together(colours, toml, tmp_path):
         tensors["backbones.of_net.model.bn1.running_mean"], fresh.state_dict()["model.bn1.running_mean"]
     )
     assert [type(event) for event in run(colours, toml, tmp_path / "runs")] == [Finished]
+
+
+def test_a_run_is_tested_again_on_windows_decoded_anew(colours, toml, tmp_path):
+    done = run(colours, toml, tmp_path / "runs")[-1]
+    with Decoder() as decoder:
+        at = Workplace(colours.data, FeatureStore(colours.store), WeightFinder([]), decoder, tmp_path / "runs")
+        found = evaluate(open_run(done.folder), at, Asked())
+    assert found.metrics["folds"]["one"]["validation"] == done.metrics["folds"]["one"]["validation"]
+
+
+def test_a_tuned_network_is_weights_that_know_what_they_saw(colours, toml, tmp_path):
+    """Kept as a file of its own, it fills its extractor; a head tested on what it saw is refused."""
+    done = run(colours, toml, tmp_path / "runs", "training.steps=2")[-1]
+    file = done.folder / "network-net.safetensors"
+    finder = WeightFinder([])
+    read = recipe.read(toml, (*SETTINGS, f"net.weights={file}"), finder)
+    tuned = read.extractors["net"].build(finder).state_dict()
+    joined = load_file(done.folder / "weights.safetensors")
+    assert torch.equal(tuned["model.conv1.weight"], joined["backbones.of_net.model.conv1.weight"])
+    assert len(trained_on_of(file)) == 12
+    with pytest.raises(BadRequest, match=r"network of 'net' \(network-net\.safetensors\) was trained on '(two|three)'"):
+        run(colours, toml, tmp_path / "other", f"net.weights={file}", folds=("three", "two"))
 
 
 def test_live_rows_and_stored_rows_side_by_side(colours, toml, tmp_path):

@@ -90,7 +90,10 @@ def test_settings_apply_also_to_a_part_the_recipe_leaves_out(finder):
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("head.layers=2", "head has no field 'layers'; its fields are: features, tails, tail_norms, norm, dropout"),
+        (
+            "head.layers=2",
+            "no field 'layers'; its fields are: features, tails, tail_norms, start, norm, dropout",
+        ),
         ("head.dropout=high", "got 'high' for head.dropout, expected float"),
         ("head.norm=3", "got 3 for head.norm, expected 'layer' or 'batch' or 'none'"),
         ("nose.size=1", "it may begin with: dataset, head, training, rgb, colour, verb"),

@@ -43,7 +43,7 @@ def folds():
 
 
 def test_figures_pool_all_folds_and_count_labelled_clips_only(plan, folds):
-    found = runs.figures(plan, folds)
+    found = runs.figures(plan.problem, folds)
     assert found["folds"]["a"]["validation"]["verb"] == {"accuracy": 1.0, "mean_class_accuracy": 1.0, "clips": 2}
     assert found["folds"]["b"]["validation"]["verb"] == {"accuracy": 0.0, "mean_class_accuracy": 0.0, "clips": 1}
     pooled = found["pooled"]["validation"]["verb"]
@@ -63,7 +63,7 @@ def test_racing_writers_leave_one_whole_run(plan, folds, tmp_path):
         writer.join()
     assert found == [plan.path(tmp_path / "runs")] * 4
     assert [path.name for path in (tmp_path / "runs").iterdir()] == [plan.digest[:16]]
-    assert runs.read(found[0]) == runs.figures(plan, folds)
+    assert runs.read(found[0]) == runs.figures(plan.problem, folds)
 
 
 def test_a_write_that_fails_leaves_nothing(plan, folds, tmp_path):

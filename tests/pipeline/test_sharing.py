@@ -188,7 +188,7 @@ def stored_alone(tmp_path: Path, video: Video, extractor: Network) -> np.ndarray
     from ego.pipeline.windows import windows
 
     with Decoder() as decoder, torch.inference_mode():
-        shown = [torch.from_numpy(one.pixels["frames"]) for one in windows(decoder, video, extractor, {})]
+        shown = [torch.from_numpy(one.given["frames"]) for one in windows(decoder, video, extractor, {})]
         return np.concatenate([module(frames=one[None])["feature"].numpy() for one in shown]).astype(np.float16)
 
 

@@ -22,7 +22,9 @@ from ego.heads.motion_segmentation import MotionSegmentation
 from ego.heads.ridge import Ridge
 from ego.media.decode import Decoder
 from ego.pipeline import recipe
+from ego.pipeline.evaluate import Asked, evaluate
 from ego.pipeline.fit import Workplace, fit
+from ego.pipeline.read_run import open_run
 from ego.pipeline.tails import joined, shapes_after, stored_features, tails_of
 from ego.pipeline.weights import WeightFinder
 from ego.spec import Weights
@@ -188,3 +190,36 @@ def test_a_run_trains_a_tail_from_stored_maps(colours, tmp_path):
         keys = set(file.keys())
     assert {"head.layers.of_verb.weight", "tails.of_rgb.model.layer4.0.conv1.weight"} <= keys
     assert {key.split(".")[0] for key in keys} == {"head", "tails"}
+    with Decoder() as decoder:
+        again = evaluate(open_run(done.folder), dataclasses.replace(at, decoder=decoder), Asked()).metrics["folds"][
+            "one"
+        ]
+    assert again["validation"] == done.metrics["folds"]["one"]["validation"]
+
+
+MOVES = """
+[extractors.motion_map]
+
+[tasks.moves]
+name = "motion"
+size = 1
+
+[head.motion]
+channels = 4
+features = ["rgb.bn"]
+"""
+
+
+@pytest.mark.slow
+def test_labels_of_steps_stand_on_the_steps_of_what_a_tail_gives(colours, tmp_path):
+    text = RECIPE.replace('name = "linear"', 'name = "convlstm"\nchannels = 8').replace("epochs = 12", "epochs = 3")
+    toml = tmp_path / "moves.toml"
+    toml.write_text(text.replace('["rgb.pool"]', '["rgb.nbn", "rgb.cam", "rgb.bn"]') + MOVES)
+    mine = dataclasses.replace(colours, recipe=toml, store=tmp_path / "features")
+    sys.modules["colours"].fill(mine)
+    with Decoder() as decoder:
+        at = Workplace(mine.data, FeatureStore(mine.store), WeightFinder([]), decoder, tmp_path / "runs")
+        *_, done = fit(recipe.read(toml, (), WeightFinder([])), at, ("one",))
+    found = done.metrics["pooled"]["validation"]
+    assert found["verb"]["clips"] == found["moves"]["clips"] == 6
+    assert 0 <= found["moves"]["accuracy"] <= 1

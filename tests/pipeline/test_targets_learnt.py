@@ -19,11 +19,10 @@ from ego.pipeline.jobs import entry_key
 from ego.pipeline.scan import scan
 from ego.pipeline.weights import WeightFinder
 from ego.tasks._shrink import shrink
-from ego.video import Array, Box
+from ego.video import Array
 
 GAZE = {"point": Array((2,), "float32", "points"), "type": Array((), "int8"), "blink": Array((), "bool")}
 HANDS = {"points": Array((2, 2), "float32", "points"), "visible": Array((2,), "bool")}
-CROP = (0.125, 0.0, 0.875, 1.0)  # of 48 x 64 pixels
 SEEN = """
 [extractors.rgb]
 name = "resnet"
@@ -65,7 +64,7 @@ features = ["rgb"]
 attention = "minmax"
 dropout = 0.0
 [training]
-epochs = 30
+epochs = 120
 lr = 0.01
 """
 
@@ -98,12 +97,13 @@ def draw_world(asked, videos, store):
         for name, (arrays, values) in rows.items():
             key = entry_key(video, asked.extractors[name], {})
             store.write(key, arrays, [{"time": time, "source": source, **values}], {})
-        seen = (places - (CROP[0], CROP[1])) / (CROP[2] - CROP[0], CROP[3] - CROP[1])
+        crop = asked.extractors["rgb"].box(video.header.width, video.header.height)
+        seen = (places - (crop.left, crop.top)) / (crop.right - crop.left, crop.bottom - crop.top)
         bumps = [heatmap(seen[::2, who], np.ones(30, bool), (7, 7), 1.0) for who in range(3)]
-        cut = move(moving[::2], rows["motion_map"][0]["feature"], View(Box(*CROP))).values
+        cut = move(moving[::2], rows["motion_map"][0]["feature"], View(crop)).values
         maps = np.stack([*(5 * one for one in bumps), 5 * shrink(cut, 7), np.ones((30, 7, 7))], 1).astype(np.float16)
         block = {"time": frames(30, 5), "source": source[:30], "conv5_x": maps}
-        array = Array((5, 7, 7), "float16", "map", box=CROP)
+        array = Array((5, 7, 7), "float16", "map", box=crop)
         store.write(entry_key(video, asked.extractors["rgb"], {}), {"conv5_x": array}, [block], {})
 
 

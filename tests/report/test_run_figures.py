@@ -46,7 +46,8 @@ def test_embeddings_are_placed_on_a_map_that_keeps_classes_together(tmp_path):
     labels = np.repeat([0, 1, 2], 30)
     centres = np.random.default_rng(0).normal(size=(3, 40)) * 8
     features = centres[labels] + np.random.default_rng(1).normal(size=(90, 40))
-    np.savez(folder / "embeddings.npz", features=features, labels=labels, classes=["open", "put", "cut"])
+    folds = np.zeros(90, int)
+    np.savez(folder / "embeddings.npz", features=features, labels=labels, fold=folds, classes=["open", "put", "cut"])
     names = {path.name for path in run_figures.draw(folder)}
     assert {"correlation.png", "tsne.png"} <= names
     places = run_figures.neighbours(features.astype(np.float32))

@@ -1,0 +1,294 @@
+"""What hands, gaze and order add to heads on cached features of the synthetic kitchen, each with its control.
+
+    python benchmarks/kitchen_heads.py [multitask] [attention] [order] [--seeds 10 11 12 13 14] [--work DIR]
+
+Draws a kitchen (or goes on with DIR/world), extracts frozen maps of a ResNet with random weights whose norms know the
+training videos' statistics, true hands and gaze once, and trains small heads for every seed:
+of initial weights, batches and permutations.
+
+    multitask   a trainable tail (conv5 over cached conv4 maps) on verbs alone, and with the hands' points beside;
+                control: each training clip has the hands of another clip
+    attention   STAM on nouns with few training videos: no attention, attention that nobody teaches, taught by gaze;
+                control: the gaze of another clip
+    order       which of a pair of verbs that are each other's reversal, by the mean of maps and by a ConvLSTM;
+                control: each clip's frames out of order, in training and in tests
+
+A table gives percent right on clips of videos not trained on, the mean over seeds, and the difference from its first
+line, paired by seed, with its 95 % interval (t).
+"""
+
+import argparse
+import csv
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from scipy.stats import t
+
+from ego.cache.store import FeatureStore
+from ego.datasets.kitchen import Kitchen
+from ego.datasets.kitchen.grammar import DIRECTION_PAIRS
+from ego.extractors.resnet import ResNet
+from ego.heads._train import begin
+from ego.media.decode import Decoder, Look
+from ego.pipeline import recipe
+from ego.pipeline.cached import CachedClips, with_targets
+from ego.pipeline.controls import with_controls
+from ego.pipeline.fit import Workplace, planned, run_loop, stored_clips
+from ego.pipeline.runs import FoldResult, Plan
+from ego.pipeline.scan import scan
+from ego.pipeline.tails import Tail, joined, shapes_after, tails_of
+from ego.pipeline.weights import WeightFinder
+from ego.sampling import Window
+from ego.spec import Weights
+from ego.video import Array, Picture, Video
+
+RESNET = """name = "resnet"
+weights = "{weights}"
+taps = ["{tap}"]
+picture = {{ fit = "squash", size = {size} }}
+size = {size}
+window = {{ fps = 4.0 }}
+precision = "float32"
+"""
+WEIGHTS = "drawn.safetensors"
+EXTRACTORS = f"""[dataset]
+name = "kitchen"
+
+[extractors.stage]
+{RESNET.format(tap="conv4_x", size=64, weights=WEIGHTS)}
+[extractors.look]
+name = "cells"
+window = {{ fps = 4.0 }}
+grid = 6
+kind = "map"
+
+[extractors.look.maps]
+{RESNET.format(tap="conv3_x", size=96, weights=WEIGHTS)}
+[extractors.hands]
+detector = {{ name = "GivenBoxes" }}
+
+[extractors.gaze]
+"""
+VERB = '[tasks.verb]\nname = "classify"\nlabel = "verb"\nunseen = "count"\ntop = []\n'
+NOUN = VERB.replace("verb", "noun")
+HANDS = '[tasks.points]\nname = "point"\nwho = "hands"\nsize = [2, 2]\n'
+GAZE = '[tasks.eyes]\nname = "heatmap"\nsize = [6, 6]\n'
+TAIL = '[head]\nname = "multitask"\nfeatures = ["stage.conv5_x"]\ntails = ["stage"]\n'
+STAM = '[head]\nname = "stam"\nfeatures = ["look"]\nstandard = true\n'
+MEAN = '[head]\nname = "linear"\nnorm = "batch"\nfeatures = ["look"]\n'
+CELL = '[head]\nname = "convlstm"\nfeatures = ["look"]\nchannels = 8\ndropout = 0.0\nstandard = true\n'
+
+
+Score = Callable[[Plan, FoldResult], float]
+Shapes = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Arms by name, each the tasks and head of a recipe and settings; the first is what the others are held against.
+
+    `videos` are so many training videos, `verbs` those that are kept (none: all); `score` reads a run.
+    """
+
+    arms: dict[str, tuple[str, tuple[str, ...]]]
+    settings: tuple[str, ...]
+    score: Score
+    videos: int
+    verbs: tuple[str, ...] = ()
+
+
+def accuracy(task: str) -> Score:
+    """The share of right clips of a task, validation and test videos together."""
+
+    def score(plan: Plan, done: FoldResult) -> float:
+        said = [done.predictions[split][task] for split in ("validation", "test")]
+        return float(np.concatenate([one.predictions.argmax(axis=1) == one.labels for one in said]).mean())
+
+    return score
+
+
+def direction(plan: Plan, done: FoldResult) -> float:
+    """How often the true verb has a higher score than its reversal; a half by chance, each verb counting alike."""
+    verbs = plan.problem.tasks["verb"].classes
+    other = {a: b for pair in DIRECTION_PAIRS for a, b in (pair, pair[::-1])}
+    turned = np.array([verbs.index(other[verb]) for verb in verbs])
+    said = [done.predictions[split]["verb"] for split in ("validation", "test")]
+    scores, labels = (
+        np.concatenate(part) for part in zip(*((one.predictions, one.labels) for one in said), strict=True)
+    )
+    rows = np.arange(len(labels))
+    right = scores[rows, labels] > scores[rows, turned[labels]]
+    return float(np.mean([right[labels == verb].mean() for verb in set(labels)]))
+
+
+EXPERIMENTS = {
+    "multitask": Experiment(
+        {
+            "verbs alone": (VERB + TAIL, ()),
+            "with hands": (VERB + HANDS + TAIL, ()),
+            "control: another clip's hands": (VERB + HANDS + TAIL, ('sampling.permuted=["points"]',)),
+        },
+        ("sampling.rows=2", "training.epochs=10", "training.batch=32", "training.lr=3e-4"),
+        accuracy("verb"), videos=15,
+    ),
+    "attention": Experiment(
+        {
+            "no attention": (NOUN + STAM + 'attention = "none"\n', ()),
+            "attention, not taught": (NOUN + STAM, ()),
+            "attention, taught by gaze": (NOUN + GAZE + STAM, ("eyes.weight=1.0",)),
+            "control: another clip's gaze": (
+                NOUN + GAZE + STAM, ("eyes.weight=1.0", 'sampling.permuted=["eyes"]'),
+            ),
+        },
+        ("sampling.rows=4", "training.epochs=30", "training.batch=32", "training.lr=3e-3"),
+        accuracy("noun"), videos=20,
+    ),
+    "order": Experiment(
+        {
+            "mean": (VERB + MEAN, ()),
+            "ConvLSTM": (VERB + CELL, ()),
+            "control: frames out of order": (VERB + CELL, ("sampling.shuffled=true",)),
+        },
+        ("sampling.rows=8", "training.epochs=9", "training.batch=32", "training.lr=1e-3", "training.weight_decay=0.3"),
+        direction, videos=60, verbs=tuple(verb for pair in DIRECTION_PAIRS for verb in pair),
+    ),
+}  # fmt: skip
+
+
+def weigh(world: Path, path: Path, videos: int = 10) -> None:
+    """Writes a random ResNet whose norms have the statistics of some frames of the first training videos.
+
+    With statistics of 0 and 1 a random network's maps grow from stage to stage and heads cannot begin on them.
+    """
+    spec = ResNet(weights=Weights("random:0"), taps=("logits",), picture=Picture("squash", 96), size=96,
+                  precision="float32")  # fmt: skip
+    annotations = Kitchen().read(world)
+    train = dict.fromkeys(annotations.clips[i].video for i in annotations.folds[""]["train"])
+    with Decoder() as decoder:
+        seen = list(scan([annotations.videos[name] for name in list(train)[:videos]], decoder))
+        look = Look(spec.picture, Window(fps=2.0))
+        frames = [
+            frame.pictures[spec.picture].copy()
+            for video in seen if isinstance(video, Video)
+            for frame in decoder.frames(video, [look]) if spec.picture in frame.pictures
+        ]  # fmt: skip
+    network = spec.build({})
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.reset_running_stats()
+            module.train().momentum = None
+    with torch.inference_mode():
+        network(frames=torch.from_numpy(np.stack(frames))[:, None])
+    save_file({key: x.contiguous() for key, x in network.model.state_dict().items()}, path)
+
+
+def prepare(work: Path, videos: int) -> None:
+    """World, weights and store, drawn and extracted where they are not yet."""
+    world, store, spec = work / "world", work / "store", work / "extractors.toml"
+    work.mkdir(parents=True, exist_ok=True)
+    spec.write_text(EXTRACTORS)
+    ego = [sys.executable, "-m", "ego"]
+    drawn = ["--videos", str(videos), "--seconds", "20", "--size", "320x180", "--fps", "15", "--quiet"]
+    subprocess.run([*ego, "synth", "kitchen", "--out", str(world), *drawn], check=True, stdout=subprocess.DEVNULL)
+    if not (work / WEIGHTS).exists():
+        weigh(world, work / WEIGHTS)
+    asked = ["--data", str(world), "--store", str(store), "--weights", str(work)]
+    subprocess.run([*ego, "extract", str(spec), *asked], check=True)
+
+
+def narrowed(world: Path, target: Path, videos: int, verbs: Sequence[str]) -> Path:
+    """The world at `target` with that many training videos, and clips of these verbs alone (none: of all)."""
+    target.mkdir(parents=True)
+    for name in ("videos", "truth"):
+        (target / name).symlink_to((world / name).resolve())
+    with (world / "annotations.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    train = list(dict.fromkeys(row["video"] for row in rows if row["split"] == "train"))[:videos]
+    with (target / "annotations.csv").open("w", newline="") as file:
+        table = csv.DictWriter(file, rows[0])
+        table.writeheader()
+        table.writerows(
+            row
+            for row in rows
+            if (row["split"] != "train" or row["video"] in train) and (not verbs or row["verb"] in verbs)
+        )
+    return target
+
+
+def scores(name: str, seeds: Sequence[int], work: Path, out: Path) -> dict[str, list[float]]:
+    """The score of every arm for every seed; what is stored is read once an arm."""
+    asked, finder = EXPERIMENTS[name], WeightFinder([work])
+    data = narrowed(work / "world", out / name, asked.videos, asked.verbs)
+    found: dict[str, list[float]] = {}
+    with Decoder() as decoder:
+        at = Workplace(data, FeatureStore(work / "store"), finder, decoder, out / "runs")
+        for arm, (text, own) in asked.arms.items():
+            read = recipe.parse(EXTRACTORS + text, (*asked.settings, *own), finder)
+            sampling = replace(read.sampling, permuted=(), shuffled=False)
+            plan, entries = planned("fit-heads", replace(read, sampling=sampling), at, ())
+            above = tails_of(plan.head, read.extractors, finder)
+            clips = stored_clips(plan, entries, at, above)
+            shapes = shapes_after(clips.shapes, plan.head, above)
+            clips = with_targets(clips, plan.head, read, entries, shapes, at.store)
+            found[arm] = []
+            for seed in seeds:
+                mine = replace(plan, sampling=replace(read.sampling, control_seed=seed),
+                               training=replace(read.training, seed=seed))  # fmt: skip
+                done = trained(mine, with_controls(clips, mine.sampling), shapes, above, at)
+                found[arm].append(100 * asked.score(mine, done))
+    return found
+
+
+def trained(plan: Plan, clips: CachedClips, shapes: Shapes, above: Mapping[str, Tail], at: Workplace) -> FoldResult:
+    """The one fold of a plan, trained."""
+    tasks = plan.problem.fitted("")
+    module = begin(plan.head, shapes, {name: tasks[name] for name in plan.problem.trained}, plan.training)
+    steps = run_loop("", plan, joined(module, above, plan.head.tail_norms, at.files), clips, at)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as ended:
+            return ended.value
+
+
+def report(name: str, seeds: Sequence[int], found: dict[str, list[float]], seconds: float) -> None:
+    """Prints a table."""
+    first = np.array(next(iter(found.values())))
+    settings = ", ".join(EXPERIMENTS[name].settings)
+    print(f"{name}: seeds {', '.join(map(str, seeds))}; {EXPERIMENTS[name].videos} training videos; {settings}")
+    for arm, each in found.items():
+        gain = np.array(each) - first
+        reach = t.ppf(0.975, len(gain) - 1) * gain.std(ddof=1) / len(gain) ** 0.5
+        print(f"  {arm:32s} {np.mean(each):5.1f}   {gain.mean():+5.1f} [{gain.mean() - reach:+.1f}, "
+              f"{gain.mean() + reach:+.1f}]   {' '.join(f'{one:.1f}' for one in each)}")  # fmt: skip
+    print(f"  {seconds:.0f} s", flush=True)
+
+
+def main() -> None:
+    """Prints a table an experiment."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("experiments", nargs="*", help="Some of: " + ", ".join(EXPERIMENTS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[10, 11, 12, 13, 14])
+    parser.add_argument("--work", type=Path, help="Where world and features are kept; else they are thrown away.")
+    parser.add_argument("--videos", type=int, default=100, help="Of 20 s, three of five for training.")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        work = asked.work or Path(scratch)
+        prepare(work, asked.videos)
+        for name in asked.experiments or EXPERIMENTS:
+            began = time.perf_counter()
+            with tempfile.TemporaryDirectory() as out:
+                found = scores(name, asked.seeds, work, Path(out))
+            report(name, asked.seeds, found, time.perf_counter() - began)
+
+
+if __name__ == "__main__":
+    main()

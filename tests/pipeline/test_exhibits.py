@@ -1,0 +1,67 @@
+"""Exhibits: which clips are shown, at which moment, and what of a map speaks for the class."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+
+from ego.heads._base import Batch
+from ego.pipeline.exhibits import _chosen, _class_activation, _looked_into, _telling
+from ego.tasks.classify import Classify
+from ego.tasks.point import Point
+
+VERB = Classify(label="verb", classes=("open", "put", "take"))
+
+
+class Head(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(4, 3)
+        self.seen = None
+
+    def forward(self, features, masks, tasks, labels=None):
+        return {"verb": self.layer(features["rgb"].mean(dim=(1, 3, 4)))}
+
+
+def test_the_cells_that_speak_for_the_predicted_class():
+    head = Head()
+    with torch.no_grad():
+        head.layer.weight[:] = 0
+        head.layer.weight[1, 2] = 3.0  # `put` is what channel 2 shows
+        head.layer.bias[:] = 0
+    maps = torch.zeros(1, 2, 4, 5, 5)
+    maps[0, 1, 2, 3, 4] = 1.0
+    batch = Batch({"rgb": maps}, {"rgb": torch.ones(1, 2, dtype=torch.bool)}, {}, {})
+    predictions, seen = _looked_into(head, batch, ("verb",))
+    assert int(predictions["verb"].argmax()) == 1
+    run = SimpleNamespace(trained_tasks={"verb": VERB}, head=SimpleNamespace(lead=lambda shapes: "rgb"), shapes={})
+    found = _class_activation(run, head, seen, predictions, 1)
+    assert np.argwhere(found).tolist() == [[3, 4]]
+    assert found[3, 4] == 3.0
+    assert not _class_activation(run, head, seen, predictions, 0).any()
+    timed = {"rgb": maps.transpose(1, 2)[:, None]}  # one row of two steps
+    assert np.array_equal(_class_activation(run, head, timed, predictions, 1), found)
+
+
+def test_a_head_that_does_not_weigh_channels_has_none():
+    head = Head()
+    run = SimpleNamespace(trained_tasks={"verb": VERB}, head=SimpleNamespace(lead=lambda shapes: "rgb"), shapes={})
+    said = {"verb": torch.zeros(1, 3)}
+    assert _class_activation(run, head, {"rgb": torch.zeros(1, 2, 7, 5, 5)}, said, 0) is None
+    assert _class_activation(run, head, {"rgb": torch.zeros(1, 2, 4)}, said, 0) is None
+
+
+def test_every_class_is_shown_before_any_is_shown_again():
+    labels = np.array([0, 0, 0, 0, 2, 1, 2])
+    problem = SimpleNamespace(clips=range(7), labels={"verb": labels}, labelled={"verb": np.arange(7) != 3})
+    assert _chosen(problem, {"verb": VERB}, 3) == [0, 4, 5]
+    assert _chosen(problem, {"verb": VERB}, 5) == [0, 1, 4, 5, 6]
+    assert _chosen(problem, {}, 2) == [0, 6]
+
+
+def test_the_labelled_moment_nearest_to_the_middle_is_shown():
+    known = torch.zeros(1, 8, 1, dtype=torch.bool)
+    batch = Batch({}, {}, {}, {"look": known})
+    assert _telling(batch, {"look": Point(who="gaze")}, list(range(8))) == 4
+    known[0, [0, 6], 0] = True
+    assert _telling(batch, {"look": Point(who="gaze")}, list(range(8))) == 6
