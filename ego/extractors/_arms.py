@@ -110,7 +110,7 @@ def _found(view: View, colours: Colours, lately: Lately, hand_width: float) -> D
 
 
 def _parts(
-    mask: NDArray[Any], whole: NDArray[Any], moves: Plane, learnt: Plane
+    mask: NDArray[Any], whole: NDArray[Any], moves: NDArray[Any], learnt: Plane
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """(rows, columns) of what can be an arm: large enough, moving or surely skin, and joined to the lower border."""
     height, width = mask.shape

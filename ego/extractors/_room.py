@@ -153,7 +153,7 @@ def apart(one: NDArray[Any], other: NDArray[Any]) -> Plane:
     return np.asarray(np.sqrt((between**2).sum(axis=2)))
 
 
-def _lasting(pixels: Pixels, layers: list[Pixels], shown: list[NDArray[np.bool_]]) -> Plane:
+def _lasting(pixels: Pixels, layers: list[NDArray[Any]], shown: list[NDArray[np.bool_]]) -> Plane:
     """1 where many of the frames before show no arm, and most of those show what there is now."""
     seen, same = np.zeros(pixels.shape[:2], np.float32), np.zeros(pixels.shape[:2], np.float32)
     for layer, free in zip(layers, shown, strict=True):
