@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ego.extractors._detector import Detections, Shot
 from ego.extractors._lately import Lately
 from ego.extractors._limbs import ends
-from ego.extractors._room import Plane, Room, View
+from ego.extractors._room import Plane, Room, View, apart
 
 BINS = (8, 24, 24)
 """Of brightness, red and blue difference: steps of 32, 4 and 4 grey levels."""
@@ -23,7 +23,13 @@ STRONGEST = 50.0
 """How far from grey skin is; tomatoes, glowing rings and yellow tables lie beyond."""
 
 RESTING = 0.9
-"""How much the learnt colour of arms excuses that a place does not move: hands rest."""
+"""How much the learnt colour of arms excuses that a place does not move, unless it has been there: hands rest."""
+
+STILL = 14.0
+"""A place moves where its colour is farther than this from the room's."""
+
+SLAB, FILLED = 0.25, 0.7
+"""What does not move, is wider than this part of the frame and fills its box so far is a board and no hand."""
 
 LEAST_AREA = 0.002
 FIRST_SHOTS = 8
@@ -71,12 +77,12 @@ def arms(shots: Iterator[Shot], span_seconds: float, step_seconds: float, hand_w
 def _found(view: View, colours: Colours, lately: Lately, hand_width: float) -> Detections:
     bins = binned(view.pixels)
     learnt, leaning = colours.weigh(bins)
-    apart = (view.pixels - view.room) * np.array([0.6, 1.6, 1.6], np.float32)
-    distance = cv2.GaussianBlur(np.sqrt((apart**2).sum(axis=2)), (0, 0), 1.0)
+    distance = cv2.GaussianBlur(apart(view.room, view.pixels), (0, 0), 1.0)
     distance[view.known < 2] = 0
     trust = np.clip((view.known - 1) / 3, 0, 1)
-    moves = np.clip((distance - 14) / 4, -3, 2.5) * trust - 1.5 * (1 - trust)
-    moves = np.maximum(moves, np.clip(learnt, 0, 3) * RESTING - 3)
+    moves = np.clip((distance - STILL) / 4, -3, 2.5) * trust - 1.5 * (1 - trust)
+    excused = np.clip(learnt, 0, 3) * RESTING - 3
+    moves = np.where((view.lasting > 0.5) & (distance < STILL), moves, np.maximum(moves, excused))
     height, width = distance.shape
     low = np.clip(np.linspace(-1.5, 1.5, height, dtype=np.float32), -1.5, 1)[:, None]
     odds = cv2.GaussianBlur(0.7 * learnt + 1.2 * leaning + 1.3 * moves + 0.7 * low - 1, (0, 0), 1.2)
@@ -96,7 +102,7 @@ def _found(view: View, colours: Colours, lately: Lately, hand_width: float) -> D
             boxes.append(hand.box)
             scores.append(sure * min(1.0, len(hand.rows) / (0.01 * width * height)))
             origins.append(hand.origin)
-            seen.append((hand.box, len(hands) == 1))
+            seen.append((hand.box, hand.origin, len(hands) == 1))
     lately.take(seen)
     view.free = (cv2.dilate((kept > 0).astype(np.uint8), _disc(7)) == 0).astype(np.uint8)
     colours.learn(bins[(kept > 0) & (moves > 1) & (leaning > -1)], bins[(distance < 8) & (trust > 0.5) & (kept == 0)])
@@ -104,7 +110,7 @@ def _found(view: View, colours: Colours, lately: Lately, hand_width: float) -> D
 
 
 def _parts(
-    mask: NDArray[Any], whole: NDArray[Any], moves: Plane, learnt: Plane
+    mask: NDArray[Any], whole: NDArray[Any], moves: NDArray[Any], learnt: Plane
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """(rows, columns) of what can be an arm: large enough, moving or surely skin, and joined to the lower border."""
     height, width = mask.shape
@@ -119,7 +125,8 @@ def _parts(
         part = labels[window] == label
         if area < LEAST_AREA * width * height or not np.isin(joined[window][part], border[border > 0]).any():
             continue
-        if (moves[window][part] > 0.5).mean() >= 0.3 or learnt[window][part].mean() >= 1.5:
+        slab = wide > SLAB * width and area > FILLED * wide * tall
+        if (moves[window][part] > 0.5).mean() >= 0.3 or (learnt[window][part].mean() >= 1.5 and not slab):
             rows, columns = np.nonzero(part)
             yield rows + top, columns + left
 

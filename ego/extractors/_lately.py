@@ -23,9 +23,13 @@ SAME = 0.3
 
 @dataclass(frozen=True)
 class Seen:
-    """A hand of the frame before, with the frames in which it was a patch of its own and those since."""
+    """A hand of the frame before, with the frames in which it was a patch of its own and those since.
+
+    `origin` and `rest` are the elbow's x and its box when it was that last.
+    """
 
     box: Box
+    origin: float
     rest: Box
     alone: int = 0
     since: int = 0
@@ -57,17 +61,17 @@ class Lately:
             ]
             if window.size and (window == label).mean() > FILLED:
                 lately = one.alone >= self._apart and one.since <= self._lately
-                found.append((int((window == label).sum()), Before(one.box, one.rest, lately)))
+                found.append((int((window == label).sum()), Before(one.box, one.origin, one.rest, lately)))
         return [before for _, before in sorted(found, reverse=True)[:2]]
 
-    def take(self, hands: Sequence[tuple[Box, bool]]) -> None:
-        """The hands of the next frame, each with whether it is a patch of its own."""
+    def take(self, hands: Sequence[tuple[Box, float, bool]]) -> None:
+        """The hands of the next frame, each with the elbow's x and whether it is a patch of its own."""
         seen = []
-        overlap = overlaps(
-            np.array([box for box, _ in hands]).reshape(-1, 4), np.array([one.box for one in self._seen]).reshape(-1, 4)
-        )
-        for (box, alone), with_each in zip(hands, overlap, strict=True):
+        boxes, known = [one[0] for one in hands], [one.box for one in self._seen]
+        overlap = overlaps(np.array(boxes).reshape(-1, 4), np.array(known).reshape(-1, 4))
+        for (box, origin, alone), with_each in zip(hands, overlap, strict=True):
             same = with_each.max(initial=0) > SAME
-            one = self._seen[int(with_each.argmax())] if same else Seen(box, box)
-            seen.append(Seen(box, box, one.alone + 1) if alone else replace(one, box=box, since=one.since + 1))
+            one = self._seen[int(with_each.argmax())] if same else Seen(box, origin, box)
+            met = replace(one, box=box, since=one.since + 1)
+            seen.append(Seen(box, origin, box, one.alone + 1) if alone else met)
         self._seen = seen

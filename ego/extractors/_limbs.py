@@ -37,9 +37,11 @@ class Hand(NamedTuple):
 
 
 class Before(NamedTuple):
-    """A hand of a moment ago: its box, that when it last was a patch of its own, and whether that is not long ago."""
+    """A hand of a moment ago: its box, its box and the elbow's x when it last was a patch of its own, and whether
+    that is not long ago."""
 
     box: Box
+    origin: float
     rest: Box
     lately: bool
 
@@ -88,7 +90,7 @@ def _ways(patch: Patch, before: Sequence[Before]) -> list[list[Part]]:
         return [_parts(patch, shape)]
     ways = [_parts(patch, shape)] if shape else [] if len(entries) > 1 else [[np.ones(len(patch.columns), bool)]]
     if len(before) == 2 and (met or (low and stray > BROAD_LOW)):
-        lines = two_lines(thin, thin.nearer(_centre(before[0], patch), _centre(before[1], patch)), low)
+        lines = two_lines(thin, _nearer_arm(thin, before), low)
         ways += [_parts(patch, lines)] if lines else []
         if lines and not met:
             return ways[-1:]
@@ -96,7 +98,8 @@ def _ways(patch: Patch, before: Sequence[Before]) -> list[list[Part]]:
     if len(entries) > 1:
         lines = two_lines(thin, thin.nearer(entries[0], entries[-1]), low)
         nearer = patch.nearer(entries[0], entries[-1])
-        ways.append(_parts(patch, lines) if lines else [nearer, ~nearer])
+        parts = _parts(patch, lines) if lines else [nearer, ~nearer]
+        ways.append(parts if all(len(_entries(*patch.take(part))) < 2 for part in parts) else [nearer, ~nearer])
     return ways
 
 
@@ -128,9 +131,19 @@ def _parts(patch: Patch, lines: list[Line]) -> list[Part]:
     return [first, ~first]
 
 
-def _centre(one: Before, patch: Patch) -> Place:
+def _nearer_arm(patch: Patch, before: Sequence[Before]) -> Part:
+    """(pixels,) whether each is no farther from the first of two arms of a moment ago than from the second."""
+    one, two = (_arm(each, patch).away(patch) for each in before)
+    return np.asarray(one <= two)
+
+
+def _arm(one: Before, patch: Patch) -> Line:
+    """From the middle of a hand to its elbow."""
     left, top, right, bottom = one.box
-    return (left + right) / 2 * patch.width, (top + bottom) / 2 * patch.height
+    x, y = (left + right) / 2 * patch.width, (top + bottom) / 2 * patch.height
+    across, down = one.origin * patch.width - x, ELBOWS * patch.height - y
+    length = float(np.hypot(across, down))
+    return Line((x, y), (across / length, down / length), 0.0, length)
 
 
 def _beyond(columns: Places, rows: Places, width: int, height: int) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,19 +14,26 @@ Plane = NDArray[np.float32]
 
 POINTS, LEAST_POINTS = 200, 12
 KEY_SECONDS = 0.2
+SAME, FREE, MOSTLY = 13.0, 0.5, 0.6
+"""What lasts was no arm in so many of the frames before, and in so many of those no farther from its colour now."""
+
 LOWER = 0.9
 """Below this part of the frame nothing is tracked to tell the camera's motion: the hands rest there."""
 
 
 @dataclass
 class View:
-    """One frame on its way: YCrCb pixels, the homography from the frame before, and where no arm was seen."""
+    """One frame on its way: YCrCb pixels, the homography from the frame before, and where no arm was seen.
+
+    `room` and `known` are as `Room` says; `lasting` is 1 where no arm was before and the room looked the same.
+    """
 
     pixels: Pixels
     step: NDArray[np.float64]
     free: Pixels
     room: Plane = field(default_factory=lambda: np.zeros(0, np.float32))
     known: Plane = field(default_factory=lambda: np.zeros(0, np.float32))
+    lasting: Plane = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
 class Camera:
@@ -97,7 +105,8 @@ class Room:
                 before.room, view.step, (width, height), borderMode=cv2.BORDER_REPLICATE
             ).astype(np.float32)
             view.known = cv2.warpPerspective(before.known, view.step, (width, height)).astype(np.float32)
-            before.room = before.known = np.zeros(0, np.float32)
+            view.lasting = cv2.warpPerspective(before.lasting, view.step, (width, height)).astype(np.float32)
+            before.room = before.known = before.lasting = np.zeros(0, np.float32)
         return view
 
     def _median(self, held: "deque[View]", place: int) -> None:
@@ -109,6 +118,7 @@ class Room:
             shown.append(cv2.warpPerspective(other.free, motion, size) > 0)
         if not layers:
             view.room, view.known = view.pixels.astype(np.float32), np.zeros(view.free.shape, np.float32)
+            view.lasting = view.known
             return
         seen = np.array(shown)
         count = seen.sum(axis=0)
@@ -119,6 +129,8 @@ class Room:
         median = np.take_along_axis(ordered, middle, 0)[0]
         view.room = np.where(count[..., None] > 0, median, view.pixels).astype(np.float32)
         view.known = count.astype(np.float32)
+        past = min(self._reach, place) // self._gap
+        view.lasting = _lasting(view.pixels, layers[:past], shown[:past])
 
     def _around(self, held: "deque[View]", place: int) -> Iterator[tuple[View, NDArray[np.float64]]]:
         """The frames around, every gap, each with the homography from it to the present one."""
@@ -133,3 +145,18 @@ class Room:
             if ahead % self._gap == 0:
                 back_here = np.linalg.inv(motion)
                 yield held[place + ahead], back_here / back_here[2, 2]
+
+
+def apart(one: NDArray[Any], other: NDArray[Any]) -> Plane:
+    """(h, w) how far YCrCb colours are from each other; brightness counts less, since shadows change it."""
+    between = (one - other.astype(np.float32)) * np.array([0.6, 1.6, 1.6], np.float32)
+    return np.asarray(np.sqrt((between**2).sum(axis=2)))
+
+
+def _lasting(pixels: Pixels, layers: list[NDArray[Any]], shown: list[NDArray[np.bool_]]) -> Plane:
+    """1 where many of the frames before show no arm, and most of those show what there is now."""
+    seen, same = np.zeros(pixels.shape[:2], np.float32), np.zeros(pixels.shape[:2], np.float32)
+    for layer, free in zip(layers, shown, strict=True):
+        seen += free
+        same += free & (apart(pixels, layer) < SAME)
+    return ((seen > 0) & (seen >= FREE * len(layers)) & (same >= MOSTLY * seen)).astype(np.float32)

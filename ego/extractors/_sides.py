@@ -74,16 +74,17 @@ def tracked(hands: "Hands", found: list[Detections], fps: float, aspect: float) 
 def _slots(
     hands: "Hands", found: list[Detections], tracks: list[Track], named: dict[int, int]
 ) -> dict[str, NDArray[np.generic]]:
-    """The arrays of all frames; of two tracks that are the same hand the better one is kept."""
+    """The arrays of all frames; of two tracks that are the same hand the better one is kept, what is predicted last."""
     count = len(found)
     boxes, landmarks = np.zeros((count, 2, 4)), np.zeros((count, 2, 21, 2))
-    score, number, best = np.zeros((count, 2)), np.full((count, 2), -1), np.zeros((count, 2))
+    score, number, best = np.zeros((count, 2)), np.full((count, 2), -1), np.full((count, 2), -1.0)
     for track in tracks:
         side, quality = named[track.number], track.score(found)
         for frame, box, detection in zip(track.frames, track.boxes, track.detections, strict=True):
-            if quality <= best[frame, side]:
+            worth = quality - (detection < 0)
+            if worth <= best[frame, side]:
                 continue
-            best[frame, side], boxes[frame, side], number[frame, side] = quality, box, track.number
+            best[frame, side], boxes[frame, side], number[frame, side] = worth, box, track.number
             score[frame, side] = found[frame].scores[detection] if detection >= 0 else 0.0
             landmarks[frame, side] = found[frame].landmarks[detection] if detection >= 0 else 0.0
     visible = number >= 0

@@ -20,7 +20,7 @@ def labels(*boxes: tuple[float, float, float, float]) -> np.ndarray:
 def apart(frames: int) -> Lately:
     lately = Lately(FPS)
     for _ in range(frames):
-        lately.take([(LEFT, True), (RIGHT, True)])
+        lately.take([(LEFT, 0.2, True), (RIGHT, 0.8, True)])
     return lately
 
 
@@ -38,7 +38,7 @@ def test_hands_that_met_are_remembered_for_so_long():
     kept = []
     for _ in range(20):
         kept.append(all(one.lately for one in lately.inside(labels(LEFT, RIGHT), 1)))
-        lately.take([(LEFT, False), (RIGHT, False)])
+        lately.take([(LEFT, 0.2, False), (RIGHT, 0.8, False)])
     assert kept == [True] * 16 + [False] * 4
 
 

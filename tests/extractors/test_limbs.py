@@ -54,7 +54,7 @@ def test_two_arms_that_end_at_their_sleeves_are_told_by_their_shape():
 def test_one_that_reaches_across_the_place_of_the_other_keeps_its_arm():
     left, right = (0.28, 0.72, 0.42, 0.98), (0.46, 0.4, 0.62, 0.68)
     crossing = patch(((68, TALL), (68, 110)), ((122, TALL), (88, 50)), thick=20)
-    seen = [Before(left, left, True), Before(right, right, True)]
+    seen = [Before(left, 0.35, left, True), Before(right, 0.8, right, True)]
     resting, reaching = sorted(ends(*crossing, WIDE, TALL, REACH, seen), key=lambda hand: -hand.box[1])
     assert middle(resting) == pytest.approx((68, 122), abs=12)
     assert middle(reaching)[1] < 75
@@ -65,7 +65,7 @@ def test_one_that_reaches_across_the_place_of_the_other_keeps_its_arm():
 def test_a_broad_low_patch_is_the_two_hands_it_was():
     low = patch(((60, 138), (105, 138)), thick=24)
     left, right = (0.24, 0.85, 0.38, 1.0), (0.5, 0.85, 0.64, 1.0)
-    known = [Before(left, left, False), Before(right, right, False)]
+    known = [Before(left, 0.3, left, False), Before(right, 0.6, right, False)]
     one, two = sorted(ends(*low, WIDE, TALL, REACH, known), key=lambda hand: hand.box[0])
     assert middle(one)[0] < 75
     assert middle(two)[0] > 90
