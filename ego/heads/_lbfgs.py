@@ -39,13 +39,14 @@ def minimise(
     parameters = [one for one, _ in learnt]
     decay = np.concatenate([np.full(one.numel(), each) for one, each in learnt])
     batch = clips.batch(np.arange(len(clips))).to(device)
-    names = tuple(tasks)
     losses: list[float] = []
 
     def loss_of(at: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         with torch.no_grad():
             vector_to_parameters(torch.from_numpy(at).to(parameters[0]), parameters)
-        loss = head.loss(module(batch.features, batch.masks, names, batch.labels), batch.labels, batch.labelled, tasks)
+        loss = head.loss(
+            module(batch.features, batch.masks, tuple(tasks), batch.labels), batch.labels, batch.labelled, tasks
+        )
         gradients = torch.autograd.grad(loss, parameters)
         slope = torch.cat([one.flatten() for one in gradients]).cpu().numpy().astype(np.float64)
         return float(loss.detach()) + 0.5 * float(decay @ np.square(at)), slope + decay * at

@@ -10,11 +10,23 @@ from torch import Tensor, nn
 
 from ego.heads._base import Batch
 from ego.heads._train import Clips
+from ego.pipeline.cached import CachedClips
+from ego.pipeline.clips import Indices, Problem
 from ego.tasks._base import Task
 
 BATCH = 64
 MOST = 4096
 """The widest vector that is kept; wider ones are averaged down to it."""
+
+
+def of_tested(
+    module: nn.Module, clips: CachedClips, problem: Problem, fold: str, device: str
+) -> tuple[Indices, NDArray[np.float16]] | None:
+    """The clips that a fold does not train on, by their numbers, and a vector of each; see `embeddings`."""
+    some = [clips for split, clips in problem.folds[fold].items() if split != "train"]
+    chosen = np.concatenate([np.empty(0, np.int64), *some])
+    found = embeddings(module, clips.only(chosen), problem.tasks, device)
+    return None if found is None else (chosen, found)
 
 
 def embeddings(

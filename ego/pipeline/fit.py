@@ -22,7 +22,7 @@ from ego.pipeline.averaging import Looked, averaged
 from ego.pipeline.best import BestOnTest
 from ego.pipeline.checkpoint import Checkpoints
 from ego.pipeline.clips import Problem, problem
-from ego.pipeline.embeddings import embeddings
+from ego.pipeline.embeddings import of_tested
 from ego.pipeline.held_out import chances, held_out
 from ego.pipeline.log import Log
 from ego.pipeline.looks import check_causal
@@ -95,16 +95,10 @@ def fit(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterator[Tr
     results = []
     for name in plan.problem.folds:
         done = yield from _fold(name, plan, clips, shapes, above, at)
-        results.append(replace(done, shapes=shapes, embedded=_embedded(done, plan, clips, at.device)))
+        results.append(
+            replace(done, shapes=shapes, embedded=of_tested(done.module, clips, plan.problem, name, at.device))
+        )
     yield finish(plan, results, recipe, at)
-
-
-def _embedded(done: runs.FoldResult, plan: runs.Plan, clips: cached.CachedClips, device: str) -> runs.Embedded | None:
-    """What the trained head makes of the clips that its fold does not train on."""
-    splits = plan.problem.folds[done.name]
-    some = np.concatenate([clips for split, clips in splits.items() if split != "train"] or [np.empty(0, np.int64)])
-    found = embeddings(done.module, clips.only(some), plan.problem.tasks, device)
-    return None if found is None else (some, found)
 
 
 def planned(
