@@ -57,7 +57,8 @@ def encode(
     or (n, channels), and their rate in Hz. What the codec or container cannot hold is a BadRequest.
     """
     target, rate, source = Path(path), exact_rate(fps), iter(pictures)
-    with _appearing(target, f"{codec} and {pixel_format}") as beside, av.open(str(beside), "w") as container:
+    how = f"{codec} and {pixel_format}"
+    with _as_urgent_as_before(), _appearing(target, how) as beside, av.open(str(beside), "w") as container:
         first = next(source, None)
         if first is None:
             raise BadRequest(f"got no pictures for {target.name}, expected at least one")
@@ -67,6 +68,17 @@ def encode(
         unit = time_base if pts is not None else 1 / rate
         _write(container, stream, unit, _frames(chain([first], source), pts, unit, first.shape), tracks)
     return target
+
+
+@contextmanager
+def _as_urgent_as_before() -> Iterator[None]:
+    """Leaves the process's scheduling as it was: started by root, SVT-AV1 makes it real-time, and others starve."""
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        if (os.sched_getscheduler(0), os.sched_getparam(0)) != before:
+            os.sched_setscheduler(0, *before)
 
 
 @contextmanager

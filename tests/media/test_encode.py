@@ -1,3 +1,4 @@
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -86,3 +87,10 @@ def test_what_cannot_be_written_is_refused(frames: list[np.ndarray], more: dict,
     with pytest.raises(BadRequest):
         encode(tmp_path / "a.mp4", frames, 15, **more)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_encoder_leaves_the_process_more_urgent_than_it_was(tmp_path):
+    """SVT-AV1 makes the process that encodes real-time where it may, which then starves every other one."""
+    pictures = [np.full((64, 64, 3), 20 * i, np.uint8) for i in range(8)]
+    encode(tmp_path / "film.mp4", pictures, 10, codec="libsvtav1")
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
