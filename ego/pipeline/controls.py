@@ -73,7 +73,7 @@ def _of_others(column: Column, clips: CachedClips, other: Indices) -> Seen:
 
 
 def _picked(lists: Ragged, chosen: Indices) -> Ragged:
-    return Ragged(lists.values, lists.starts[chosen], lists.counts[chosen])
+    return Ragged.of([lists[place] for place in chosen])
 
 
 def _shuffled(seen: Seen, seed: int) -> Seen:

@@ -18,7 +18,7 @@ SLACK_SECONDS = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class Ragged:
-    """Lists of numbers of any lengths: list i is values[starts[i]] to values[starts[i] + counts[i] - 1]."""
+    """Lists of numbers, one after another: list i is values[starts[i]] to values[starts[i] + counts[i] - 1]."""
 
     values: Indices
     starts: Indices
