@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ego.pipeline.fit import Workplace
     from ego.pipeline.read_run import Run
 
-CHALLENGES = ["epic"]
+CHALLENGES = ["epic", "ego4d"]
 
 
 @click.command()
@@ -51,13 +51,15 @@ def command(
     Of several folds the table gives each, the mean of their figures, and all clips pooled. Videos that the weights,
     or those of the networks below, were trained on are refused. A split without labels has no figures: it is for
     --challenge. epic writes verbs, nouns and the best 100 actions of EPIC-KITCHENS-100 (a .zip holds test.json) or
-    -55 (seen.json and unseen.json), from tasks on the labels verb and noun.
+    -55 (seen.json and unseen.json), from tasks on the labels verb and noun; ego4d whether each piece of its benchmark
+    oscc has a state change, from a task on the label state_change.
 
     \b
     Examples:
       ego evaluate runs/0123456789abcdef
       ego evaluate runs/0123456789abcdef --split test --as markdown
       ego evaluate runs/0123456789abcdef --split test --challenge epic --sls 2,3,3 --out test.zip
+      ego evaluate runs/0123456789abcdef --set 'dataset.splits_read=["test"]' --challenge ego4d --out oscc.json
     """
     from ego.pipeline.evaluate import Asked, evaluate
 
@@ -73,13 +75,15 @@ def command(
     else:
         click.echo(f"{len(found.problem.clips)} clips without labels: there are no figures", err=True)
     if challenge is not None and out is not None:
-        _submit(run, found, sls, out)
+        _submit(run, found, challenge, sls, out)
 
 
-def _submit(run: "Run", found: "Evaluated", sls: str | None, out: Path) -> None:
-    from ego.pipeline.challenge import epic, levels, write
+def _submit(run: "Run", found: "Evaluated", challenge: str, sls: str | None, out: Path) -> None:
+    from ego.pipeline.challenge import ego4d, epic, levels, write
 
-    files = epic(run, found, levels(sls) if sls is not None else None)
+    supervision = levels(sls) if sls is not None else None
+    files = ego4d(run, found) if challenge == "ego4d" else epic(run, found, supervision)
     write(files, out)
-    counts = ", ".join(f"{name}: {len(content['results'])} clips" for name, content in files.items())
+    parts = {name: content["results"] if isinstance(content, dict) else content for name, content in files.items()}
+    counts = ", ".join(f"{name}: {len(results)} clips" for name, results in parts.items())
     click.echo(f"written: {out} ({counts})", err=True)

@@ -35,8 +35,8 @@ class Found:
 def state_changes(path: Path, clips: bool, only_changes: bool) -> Found:
     """The 8 s pieces of an `fho_oscc-pnr_*.json` with `state_change` and, where there is one, `pnr` in seconds.
 
-    `pnr` counts on the clock of the video or clip. Testing pieces have no labels; with `only_changes`
-    pieces without a state change are left out.
+    `pnr` counts on the clock of the video or clip. Every piece has its `unique_id`, testing pieces no other labels;
+    with `only_changes` pieces without a state change are left out.
     """
     found = Found()
     for item in read_list(path, "clips"):
@@ -47,7 +47,7 @@ def state_changes(path: Path, clips: bool, only_changes: bool) -> Found:
         if only_changes and item.values.get("state_change") is False:
             continue
         span = item.span(f"{side}_start_sec", f"{side}_end_sec")
-        labels: dict[str, Any] = {}
+        labels: dict[str, Any] = {"unique_id": item.text("unique_id")} if item.has("unique_id") else {}
         if item.has("state_change"):
             changed = item.values["state_change"] is not False
             labels["state_change"] = CHANGE[changed]

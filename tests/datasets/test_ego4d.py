@@ -96,7 +96,7 @@ def test_older_files_and_testing_files(root):
     assert ego4d("pnr").read(root).clips[0].labels["pnr"] == pytest.approx(100.5)
     bare = {key: PNR[key] for key in PNR if key.startswith("parent") or key in ("unique_id", "video_uid")}
     write(root, "fho_oscc-pnr_test_unannotated.json", {"clips": [bare]})
-    assert ego4d("oscc", splits_read=["test"]).read(root).clips[0].labels == {}
+    assert ego4d("oscc", splits_read=["test"]).read(root).clips[0].labels == {"unique_id": "a"}
 
 
 def test_actions(root):
