@@ -4,25 +4,30 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ego.errors import BadRequest
 from ego.report import charts
+
+Method = Literal["tsne", "umap"]
+METHODS: Mapping[Method, str] = {"tsne": "t-SNE", "umap": "UMAP"}
 
 MOST_CLIPS = 1500
 """So many clips at most are placed on a map or held against each other; of more an even share."""
 
 
-def draw(folder: Path) -> list[Path]:
+def draw(folder: Path, method: Method = "tsne") -> list[Path]:
     """Draws what a run's folder has the numbers for, and gives the pictures' paths.
 
     `loss.png`; for each task of classes and each split but train `confusion-SPLIT-TASK.png` and
-    `classes-SPLIT-TASK.png` over all folds; from `embeddings.npz` `correlation.png` and `tsne.png`.
+    `classes-SPLIT-TASK.png` over all folds; from `embeddings.npz` `correlation.png` and, by method, `tsne.png` or
+    `umap.png`.
     """
     out = folder / "figures"
-    return [*_losses(folder, out), *_classes(folder, out), *_embeddings(folder, out)]
+    return [*_losses(folder, out), *_classes(folder, out), *_embeddings(folder, out, method)]
 
 
 def _losses(folder: Path, out: Path) -> Iterator[Path]:
@@ -82,7 +87,7 @@ def _predictions(folder: Path) -> dict[tuple[str, str], list[tuple[str, str]]]:
     return found
 
 
-def _embeddings(folder: Path, out: Path) -> Iterator[Path]:
+def _embeddings(folder: Path, out: Path, method: Method) -> Iterator[Path]:
     """Tested clips by what the head makes of them: those of the fold that tests the most, as each has its own head."""
     path = folder / "embeddings.npz"
     if not path.is_file():
@@ -96,16 +101,35 @@ def _embeddings(folder: Path, out: Path) -> Iterator[Path]:
     if len(labels) < 5:
         return
     charts.correlation(features, labels, classes, out / "correlation.png")
-    charts.scatter(neighbours(features), labels, classes, out / "tsne.png", "t-SNE of the head's features")
-    yield from (out / "correlation.png", out / "tsne.png")
+    yield out / "correlation.png"
+    path = out / f"{method}.png"
+    charts.scatter(neighbours(features, method), labels, classes, path, f"{METHODS[method]} of the head's features")
+    yield path
 
 
-def neighbours(features: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-    """(n, 2) places by t-SNE of (n, D) with D at most 50 principal components; equal input, equal picture."""
+def neighbours(features: NDArray[np.floating[Any]], method: Method = "tsne") -> NDArray[np.float32]:
+    """(n, 2) places of (n, D) with D at most 50 principal components; equal input, equal picture.
+
+    UMAP is of the package umap-learn; where that is not installed it is a BadRequest.
+    """
     from sklearn.decomposition import PCA
-    from sklearn.manifold import TSNE
 
     count = min(50, *features.shape)
     reduced = PCA(count, random_state=0).fit_transform(features - features.mean(axis=0))
-    perplexity = min(30.0, (len(features) - 1) / 3)
-    return np.asarray(TSNE(2, perplexity=perplexity, init="pca", random_state=0).fit_transform(reduced), np.float32)
+    return np.asarray((_tsne if method == "tsne" else _umap)(len(features)).fit_transform(reduced), np.float32)
+
+
+def _tsne(count: int) -> Any:
+    from sklearn.manifold import TSNE
+
+    return TSNE(2, perplexity=min(30.0, (count - 1) / 3), init="pca", random_state=0)
+
+
+def _umap(count: int) -> Any:
+    try:
+        import umap
+    except ImportError as error:
+        raise BadRequest(
+            "UMAP needs the package umap-learn, which is not installed: pip install 'ego[umap]'"
+        ) from error
+    return umap.UMAP(n_neighbors=min(15, count - 1), init="pca", random_state=0, n_jobs=1)

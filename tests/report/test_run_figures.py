@@ -1,11 +1,14 @@
 """A run's figures are drawn from the files in its folder, from whatever of them is there."""
 
 import json
+import sys
 
 import numpy as np
 import pyarrow
+import pytest
 from pyarrow import parquet
 
+from ego.errors import BadRequest
 from ego.report import run_figures
 
 
@@ -40,18 +43,37 @@ def test_a_closed_form_head_has_no_losses_and_nothing_labelled_no_table(tmp_path
     assert run_figures.draw(folder) == []
 
 
-def test_embeddings_are_placed_on_a_map_that_keeps_classes_together(tmp_path):
-    folder = tmp_path / "run"
-    write(folder, ["open"], ["open"])
+def clouds(folder):
+    """Three classes far apart, in the folder's embeddings; (features, labels)."""
     labels = np.repeat([0, 1, 2], 30)
     centres = np.random.default_rng(0).normal(size=(3, 40)) * 8
     features = centres[labels] + np.random.default_rng(1).normal(size=(90, 40))
     folds = np.zeros(90, int)
     np.savez(folder / "embeddings.npz", features=features, labels=labels, fold=folds, classes=["open", "put", "cut"])
-    names = {path.name for path in run_figures.draw(folder)}
-    assert {"correlation.png", "tsne.png"} <= names
-    places = run_figures.neighbours(features.astype(np.float32))
-    assert np.array_equal(places, run_figures.neighbours(features.astype(np.float32)))
+    return features.astype(np.float32), labels
+
+
+@pytest.mark.parametrize("method", ["tsne", pytest.param("umap", marks=pytest.mark.slow)])
+def test_embeddings_are_placed_on_a_map_that_keeps_classes_together(tmp_path, method):
+    if method == "umap":
+        pytest.importorskip("umap")
+    folder = tmp_path / "run"
+    write(folder, ["open"], ["open"])
+    features, labels = clouds(folder)
+    names = {path.name for path in run_figures.draw(folder, method)}
+    assert {"correlation.png", f"{method}.png"} <= names
+    places = run_figures.neighbours(features, method)
+    assert np.array_equal(places, run_figures.neighbours(features, method))
     means = np.stack([places[labels == one].mean(axis=0) for one in range(3)])
     near = np.linalg.norm(places[:, None] - means, axis=2).argmin(axis=1)
     assert (near == labels).mean() > 0.95
+
+
+def test_umap_that_is_not_installed_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "umap", None)
+    write(tmp_path / "run", ["open"], ["open"])
+    clouds(tmp_path / "run")
+    with pytest.raises(
+        BadRequest, match=r"needs the package umap-learn, which is not installed: pip install 'ego\[umap"
+    ):
+        run_figures.draw(tmp_path / "run", "umap")
