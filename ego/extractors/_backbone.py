@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ego.errors import BadRequest
 from ego.extractors._base import Extractor, Files, Network, Shared
-from ego.extractors._views import ONE, check_views, described, views_of
+from ego.extractors._views import ONE, ViewBox, check_views, described, views_of
 from ego.sampling import Window
 from ego.spec import Weights, late
 from ego.video import WHOLE, Array, Box, Picture
@@ -132,6 +132,10 @@ class Backbone(Network):
         if len(self.views) == 1 and self.views != ONE:
             return views_of(self.views, self.name)[0].box(self.shown, self.size, width, height)
         return crop_box(self.shown, self.size, self.size, width, height)
+
+    def view_boxes(self, width: int, height: int) -> tuple[ViewBox, ...]:
+        """The views' parts of the upright frame."""
+        return described(self.views, self.name, self.shown, self.size, width, height)
 
     def build(self, files: Files) -> "nn.Module":
         """The whole network; its parameters lie under `model.` and are named as in the published file."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ego.errors import BadRequest
 from ego.extractors._published import WeightFile
+from ego.extractors._views import ViewBox
 from ego.sampling import Window
 from ego.spec import Spec, Weights
 from ego.video import WHOLE, Array, Box, Picture, Reading, Signal, Sound
@@ -65,6 +66,13 @@ class Extractor(Spec, ABC):
         `Array.box` cannot know the frame's shape: it is this box for a square frame.
         """
         return WHOLE
+
+    def view_boxes(self, width: int, height: int) -> tuple[ViewBox, ...]:
+        """Each of the several views that rows have of an upright frame of `width` x `height` pixels; of one none.
+
+        `Array.views` are those of a square frame.
+        """
+        return ()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from ego.errors import BadRequest
 from ego.video import Box, Picture
 
+ViewBox = tuple[float, float, float, float, float]
+"""Left, top, right and bottom of a view in fractions of the frame, and 1 where it is mirrored."""
 ONE = ("centre",)
 """What is seen where nothing is said: no axis of views."""
 PLACES = {
@@ -58,11 +60,16 @@ def check_views(spelt: Sequence[str], name: str, picture: Picture, size: int) ->
             )
 
 
-def described(spelt: Sequence[str], name: str, picture: Picture, size: int) -> tuple[tuple[float, ...], ...]:
-    """(left, top, right, bottom, 1 where mirrored) of each view in a square frame; () for one view."""
+def described(
+    spelt: Sequence[str], name: str, picture: Picture, size: int, width: int = 1, height: int = 1
+) -> tuple[ViewBox, ...]:
+    """Each view of an upright frame of `width` x `height` pixels, of a square one where they are not told.
+
+    () for one view, which `Extractor.box` tells.
+    """
     if len(spelt) == 1:
         return ()
-    return tuple((*view.box(picture, size, 1, 1), float(view.flip)) for view in views_of(spelt, name))
+    return tuple((*view.box(picture, size, width, height), float(view.flip)) for view in views_of(spelt, name))
 
 
 def _view(text: str, name: str) -> View:

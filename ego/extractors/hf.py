@@ -9,7 +9,7 @@ from ego.errors import BadRequest
 from ego.extractors._backbone import Precision, check_crop, crop_box, viewed
 from ego.extractors._base import Files, Network, Shared
 from ego.extractors._model_folder import canonical_config, config_beside, geometry_beside
-from ego.extractors._views import ONE, check_views, described, views_of
+from ego.extractors._views import ONE, ViewBox, check_views, described, views_of
 from ego.sampling import Window
 from ego.spec import Weights, from_table, late
 from ego.video import WHOLE, Array, Box, Picture
@@ -99,6 +99,10 @@ class Hf(Network):
         if len(self.views) == 1 and self.views != ONE:
             return views_of(self.views, self.name)[0].box(self.needs()["frames"], self.size, width, height)
         return crop_box(self.needs()["frames"], self.size, self.size, width, height)
+
+    def view_boxes(self, width: int, height: int) -> tuple[ViewBox, ...]:
+        """The views' parts of the upright frame."""
+        return described(self.views, self.name, self.needs()["frames"], self.size, width, height)
 
     def classifier(self, files: Files) -> "Hf | None":
         """Itself with the output `logits`; None where its architecture has none."""

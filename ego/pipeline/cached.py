@@ -24,10 +24,10 @@ from ego.pipeline.looks import Looks, Seen, look
 from ego.pipeline.needs import held_by
 from ego.pipeline.packs import Packs
 from ego.pipeline.recipe import Recipe
-from ego.pipeline.targets import Leading, StepLabels, read_targets
+from ego.pipeline.targets import Leading, StepLabels, read_targets, shown_to
 from ego.samplers import Sampling
 from ego.tasks._base import Task
-from ego.video import Array, Video
+from ego.video import Array
 
 Entries = Mapping[str, Mapping[str, FeatureKey]]
 """The entries that are read: by the recipe's name of their extractor, then by the video's digest."""
@@ -254,8 +254,8 @@ def with_targets(
     leading = {}
     for place, (digest, key) in enumerate(entries.items()):
         stored = store.marker(key).arrays.get(column.name, column.array)
-        box = shown_box(stored, recipe.extractors[own], learnt.videos[digest])
-        shown = replace(seen, box=box, views=stored.views)
+        part = shown_to(stored, recipe.extractors[own], learnt.videos[digest])
+        shown = replace(seen, box=part.box, views=part.views)
         time = column.pack.time[column.pack.rows(place)]
         leading[digest] = Leading.of(time, steps(seen), recipe.extractors[own], shown)
     targets = {}
@@ -263,14 +263,6 @@ def with_targets(
         labels = {source: keys(learnt, one) for source, one in target_sources(task, recipe).items()}
         targets[name] = read_targets(task, store, labels, leading)
     return replace(clips, targets=targets, lead=column)
-
-
-def shown_box(array: Array, extractor: Extractor, video: Video) -> tuple[float, float, float, float]:
-    """The part of a video's frame that a map shows: that of the crop, which a stored array knows of square frames."""
-    header = video.header
-    if array.kind != "map" or header is None or not header.width:
-        return array.box
-    return extractor.box(header.width, header.height)
 
 
 def target_sources(task: Task, recipe: Recipe) -> dict[str, Extractor]:

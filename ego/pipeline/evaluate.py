@@ -10,10 +10,11 @@ import numpy as np
 
 from ego.datasets._base import Annotations, pick, present
 from ego.errors import BadRequest
-from ego.heads._train import Predicted
+from ego.heads._train import Clips, Predicted
 from ego.pipeline import recipe, runs
-from ego.pipeline.clips import Problem, annotated
-from ego.pipeline.fit import Workplace, said
+from ego.pipeline.averaging import Looked
+from ego.pipeline.clips import Indices, Problem, annotated
+from ego.pipeline.fit import Workplace, combined, said
 from ego.pipeline.provenance import check_extractors, check_unseen
 from ego.pipeline.read_run import Run
 from ego.pipeline.seen import clips_of, plan_of, stored
@@ -73,7 +74,7 @@ def evaluate(run: Run, at: Workplace, asked: Asked) -> Evaluated:
             views = [
                 said(one, module, clips.only(some), some, at.device) for one, clips in zip(looks, seen, strict=True)
             ]
-            found[split] = _mean(views)
+            found[split] = _averaged(plan, seen[0], views, some)
         results.append(runs.FoldResult(fold, module, [], found, run.shapes, run.trained_labels(fold)))
     return Evaluated(problem, results, classes)
 
@@ -100,14 +101,24 @@ def _moved(clip: Clip, share: float) -> Clip:
     return replace(clip, parts=tuple((max(0.0, start), max(0.0, stop)) for start, stop in moved))
 
 
-def _mean(views: Sequence[Mapping[str, Predicted]]) -> dict[str, Predicted]:
-    """The mean of the views' predictions, as they are: of scores before any softmax."""
+def _averaged(
+    plan: runs.Plan, clips: Clips, views: Sequence[Mapping[str, Predicted]], chosen: Indices
+) -> dict[str, Predicted]:
+    """The predictions of all tasks from those of each view, averaged as several looks at a clip are."""
     if len(views) == 1:
         return dict(views[0])
-    return {
-        name: replace(first, predictions=np.mean([view[name].predictions for view in views], axis=0))
+    place = np.repeat(np.arange(len(chosen)), len(views))
+    looked = Looked(clips, place, np.ones(len(place)))
+    each = {
+        name: Predicted(
+            np.stack([view[name].predictions for view in views], axis=1).reshape(-1, *first.predictions.shape[1:]),
+            first.labels[place],
+            first.mask[place],
+        )
         for name, first in views[0].items()
+        if name in plan.problem.trained
     }
+    return combined(plan, each, looked, chosen)
 
 
 def tested(

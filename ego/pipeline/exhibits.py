@@ -80,7 +80,7 @@ def _chosen(problem: Problem, tasks: Mapping[str, Task], count: int) -> list[int
 def _exhibit(
     run: Run, problem: Problem, clips: CachedClips | LiveClips, clip: int, module: nn.Module, times: StepTimes
 ) -> Exhibit | None:
-    moments = list(times.moments(clip))
+    moments = list(times.moments(clip, first_look=True))
     if not moments:
         return None
     batch = clips.only(np.array([clip])).batch(np.array([0]))

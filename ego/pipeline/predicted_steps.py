@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from ego.cache.store import FeatureStore
 from ego.errors import BadRequest
 from ego.heads._base import steps
-from ego.pipeline.cached import CachedClips, Column, shown_box
+from ego.pipeline.cached import CachedClips, Column
 from ego.pipeline.live import LiveClips
 from ego.pipeline.read_run import Run
-from ego.pipeline.targets import Leading
+from ego.pipeline.targets import Leading, shown_to
 from ego.tasks._base import Task
-from ego.video import Box
+from ego.video import Array, Box
 
 
 @dataclass(frozen=True)
@@ -51,21 +51,26 @@ class StepTimes:
             said = task.say(predictions[place])
             yield Step(centre, start, stop, said, tuple(points_of(said, box)))
 
-    def moments(self, clip: int) -> Iterator[tuple[int, tuple[float, float, float], Box]]:
-        """Of each step of a clip that is there its place among all, its (start, centre, stop), and what it shows."""
+    def moments(self, clip: int, first_look: bool = False) -> Iterator[tuple[int, tuple[float, float, float], Box]]:
+        """Of each step of a clip that is there its place among all, its (start, centre, stop), and what it shows.
+
+        Of several views of a step it is the first; `first_look` leaves out all looks but one.
+        """
         column = next((one for name, one in self._clips.columns.items() if name.partition(".")[0] == self._own), None)
         if column is None:
             raise BadRequest(f"steps of {self._lead!r} are not in the store, so they have no times; fit on stored rows")
         digest = self._clips.problem.clips[clip].video.digest
         entry = next(place for place, key in enumerate(column.pack.keys) if key.video == digest)
         video, first = self._of(digest, column, entry), column.pack.rows(entry).start
+        box = _seen_first(video.shown, self._own)
         looks = np.arange(self._clips.looks.first[clip], self._clips.looks.first[clip + 1])
-        rows, there = column.seen.looks.padded(looks)
-        for place, row in enumerate(np.where(there, rows, -1).ravel()):
+        rows, there = column.seen.looks.padded(looks[:1] if first_look else looks)
+        views, wide = max(len(video.shown.views), 1), rows.shape[1]
+        for (look, within), row in np.ndenumerate(np.where(there, rows, -1)):
             for step in range(self._count) if row >= 0 else ():
                 start, _, centre, stop = map(float, video.steps[row - first, step])
                 if video.counts[row - first, step]:
-                    yield place * self._count + step, (start, centre, stop), Box(*video.shown.box)
+                    yield (look * views * wide + within) * self._count + step, (start, centre, stop), box
 
     def _of(self, digest: str, column: Column, entry: int) -> Leading:
         """The steps of all rows of a video."""
@@ -73,9 +78,20 @@ class StepTimes:
             time = column.pack.time[column.pack.rows(entry)]
             stored = self._store.marker(column.pack.keys[entry]).arrays.get(column.name, column.array)
             video = self._clips.problem.videos[digest]
-            shown = replace(self._shown, box=shown_box(stored, self._extractor, video))
+            part = shown_to(stored, self._extractor, video)
+            shown = replace(self._shown, box=part.box, views=part.views)
             self._videos[digest] = Leading.of(time, self._count, self._extractor, shown)
         return self._videos[digest]
+
+
+def _seen_first(shown: Array, own: str) -> Box:
+    """The part of the frame that the only view, or the first of several, shows."""
+    if not shown.views:
+        return Box(*shown.box)
+    *box, mirrored = shown.views[0]
+    if mirrored:
+        raise BadRequest(f"points are told in the first view of {own!r}, which is mirrored; name another view first")
+    return Box(*box)
 
 
 def points_of(said: Any, box: Box) -> Iterator[tuple[str, float, float]]:

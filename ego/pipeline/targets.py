@@ -1,7 +1,7 @@
 """Labels that are stored arrays: read on the steps of a head's leading feature, in the part of the frame it shows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from ego.pipeline.clips import Indices, nearest
 from ego.pipeline.geometry import View, move
 from ego.sampling import Window
 from ego.tasks._base import How, Target, Task
-from ego.video import Array, Box
+from ego.video import Array, Box, Video
 
 PIECE_BYTES = 64_000_000
 """How much of the stored rows is in memory at once."""
@@ -57,6 +57,19 @@ class Leading:
         """The `count` steps of each row at `time` (rows, 3)."""
         steps = step_times(time, count, extractor)
         return cls(steps, counted(steps, extractor), shown)
+
+
+def shown_to(array: Array, extractor: Extractor, video: Video) -> Array:
+    """A stored array with the part of a video's frame, or the views of it, that its rows show.
+
+    What is stored knows of square frames alone.
+    """
+    header = video.header
+    if header is None or not header.width:
+        return array
+    width, height = header.width, header.height
+    box = extractor.box(width, height) if array.kind == "map" else array.box
+    return replace(array, box=box, views=extractor.view_boxes(width, height) if array.views else ())
 
 
 def step_times(time: NDArray[np.float64], count: int, extractor: Extractor) -> NDArray[np.float64]:
@@ -120,7 +133,7 @@ def _on_steps(
     there = steps[:, 3] - steps[:, 0] > LEAST_SECONDS
     if how == "first":
         picked = (np.searchsorted(time[:, 0], steps[:, 1], side="right") - 1).clip(0)
-        there &= (time[picked, 0] <= steps[:, 1]) & (steps[:, 1] < time[picked, 2])
+        there &= (time[picked, 0] <= steps[:, 1]) & (steps[:, 1] < time[picked, 2] + LEAST_SECONDS)
     else:
         picked = nearest(time[:, 1], steps[:, 2])
         shared = np.minimum(time[picked, 2], steps[:, 3]) - np.maximum(time[picked, 0], steps[:, 0])

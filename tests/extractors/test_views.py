@@ -142,3 +142,13 @@ def test_transformers_have_the_same(frames: torch.Tensor, tmp_path: Path) -> Non
     array = several.rows({})["feature"]  # type: ignore[attr-defined]
     assert array.shape == (5, 32, 2, 2) == tuple(found.shape[1:])
     assert array.views[2][4] == 1.0
+
+
+def test_boxes_in_a_wide_frame_are_those_of_its_scaled_picture():
+    """Of 1920x1080 the picture is 71x40: a crop of 32 is no square of the frame, and its corners lie elsewhere."""
+    own = made(views=["centre", "bottom_right flipped"])
+    (left, top, right, bottom, mirrored), corner = own.view_boxes(1920, 1080)
+    assert (left, top, right, bottom, mirrored) == pytest.approx((19 / 71, 4 / 40, 51 / 71, 36 / 40, 0))
+    assert corner == pytest.approx((39 / 71, 8 / 40, 1, 1, 1))
+    assert own.view_boxes(100, 100) == own.rows({})["feature"].views
+    assert made().view_boxes(1920, 1080) == ()

@@ -7,10 +7,12 @@ import sys
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from ego.cache.store import FeatureStore
 from ego.errors import BadRequest, NotExtracted
 from ego.media.decode import Decoder
+from ego.pipeline import evaluate as evaluation
 from ego.pipeline.evaluate import Asked, evaluate
 from ego.pipeline.fit import Workplace
 from ego.pipeline.read_run import open_run
@@ -65,13 +67,20 @@ def test_one_fold_and_one_split_alone(colours, fitted):
         evaluated(colours, fitted, split="test")
 
 
-def test_views_are_other_moments_and_their_scores_are_averaged(colours, tmp_path):
-    folder = sys.modules["colours"].fit(colours, tmp_path, "sampling.rows=1")
-    one, two = (evaluated(colours, folder, folds=("one",), views=views) for views in (1, 2))
-    scores = [found.results[0].predictions["validation"]["verb"].predictions for found in (one, two)]
-    assert scores[0].shape == scores[1].shape
-    assert not np.allclose(*scores)
-    assert np.allclose(*scores, atol=0.6)
+@pytest.mark.parametrize("average", ["probabilities", "scores"])
+def test_views_are_other_moments_averaged_as_looks_are(colours, tmp_path, monkeypatch, average):
+    """The mean of probabilities, whose logarithm is the score, or with `scores` of the scores as they are."""
+    folder = sys.modules["colours"].fit(colours, tmp_path, "sampling.rows=1", f"sampling.average={average}")
+    each, seen = [], evaluation._averaged
+    monkeypatch.setattr(evaluation, "_averaged", lambda *given: each.append(given[2]) or seen(*given))
+    two = evaluated(colours, folder, folds=("one",), views=2)
+    said = two.results[0].predictions["validation"]["verb"].predictions
+    first, second = (view["verb"].predictions.astype(float) for view in each[0])
+    assert not np.allclose(first, second)
+    if average == "scores":
+        assert np.allclose(said, (first + second) / 2, atol=1e-5)
+    else:
+        assert np.allclose(np.exp(said), (softmax(first, axis=1) + softmax(second, axis=1)) / 2, atol=1e-5)
     assert two.metrics["pooled"]["validation"]["verb"]["accuracy"] == 1.0
 
 

@@ -2,11 +2,13 @@
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ego.cache.store import FeatureStore
+from ego.errors import BadRequest
 from ego.extractors.gaze import Gaze
 from ego.media.decode import Decoder
 from ego.pipeline import recipe
@@ -62,9 +64,14 @@ def looking(colours, tmp_path_factory):
                 "blink": np.zeros(60, bool),
             }
             store.write(entry_key(video, Gaze(), {}), Gaze().rows({}), [rows], {})
-        list(extract(work(videos.values(), [asked.extractors["net"]], store), store, finder))
         at = Workplace(colours.data, store, finder, decoder, folder / "runs")
-        yield open_run(list(fit(asked, at, ("two",)))[-1].folder), at, videos
+        yield run_of(asked, at, videos), at, videos
+
+
+def run_of(asked, at, videos):
+    """The run of a recipe whose network sees the videos first."""
+    list(extract(work(videos.values(), [asked.extractors["net"]], at.store), at.store, at.files))
+    return open_run(list(fit(asked, at, ("two",)))[-1].folder)
 
 
 def test_figures_of_steps_are_those_of_the_run(looking):
@@ -100,6 +107,38 @@ def test_points_come_at_their_seconds_without_gaze_being_there(looking, tmp_path
             assert name == "gaze"
             assert x == pytest.approx(left + step.said["gaze"][0] * (right - left))
             assert y == pytest.approx(top + step.said["gaze"][1] * (bottom - top))
+
+
+def test_views_of_a_wide_frame_show_other_parts_of_it_than_of_a_square_one(looking, tmp_path):
+    """Two squares of 32 columns of the 43 to which 64 are scaled, the right one mirrored; truth and points in each."""
+    run, at, videos = looking
+    settings = ('net.views=["left", "right flipped"]', 'sampling.views="draw"', "training.epochs=2")
+    asked = recipe.read(Path(run.recipe.path), settings, at.files)
+    assert asked.extractors["net"].rows({})["feature"].views == ((0, 0, 1, 1, 0), (0, 0, 1, 1, 1))  # of a square frame
+    viewed = run_of(asked, replace(at, out=tmp_path / "runs"), videos)
+    said = evaluate(viewed, at, Asked()).results[0].predictions["validation"]["look"]
+    assert said.labels.shape[:2] == (6, 10)  # the five rows of a second in one view, then in the other
+    for second, letter in enumerate(sys.modules["colours"].ORDER["two"]):
+        x, y = WHERE[letter]
+        left, right = x * 43 / 32, 1 - (x * 43 - 11) / 32
+        for steps, across in ((slice(0, 5), left), (slice(5, 10), right)):
+            assert said.mask[second, steps].all() == (0 <= across <= 1)
+            if 0 <= across <= 1:
+                assert said.labels[second, 2 if across == left else 7, 0] == pytest.approx([across, y], abs=1e-5)
+    found = [one for one in predict(viewed, [videos["two"]], at, Sliding(1, 1), ()) if one.task == "look"]
+    for one in found:
+        assert len(one.steps) == 5
+        for step in one.steps:
+            ((_, x, y),) = step.points
+            assert (x, y) == pytest.approx((step.said["gaze"][0] * 32 / 43, step.said["gaze"][1]))
+
+
+def test_points_are_not_told_in_a_mirror(looking, tmp_path):
+    run, at, videos = looking
+    settings = ('net.views=["right flipped", "left"]', 'sampling.views="draw"', "training.epochs=1")
+    viewed = run_of(recipe.read(Path(run.recipe.path), settings, at.files), replace(at, out=tmp_path / "runs"), videos)
+    with pytest.raises(BadRequest, match="first view of 'net', which is mirrored; name another view first"):
+        predict(viewed, [videos["two"]], at, Sliding(1, 1), ())
 
 
 def test_points_are_moved_from_what_is_shown_to_the_frame():
