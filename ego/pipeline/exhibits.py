@@ -101,7 +101,8 @@ def _telling(batch: Batch, tasks: Mapping[str, Task], places: Sequence[int]) -> 
     known = np.zeros(len(places), bool)
     for name, task in tasks.items():
         if task.reads:
-            known |= batch.labelled[name][0].flatten(1).any(dim=1).numpy()[np.asarray(places)]
+            there = batch.labelled[name][0]
+            known |= there.reshape(len(there), -1).any(dim=1).numpy()[np.asarray(places)]
     candidates = np.flatnonzero(known) if known.any() else np.arange(len(places))
     return int(candidates[np.abs(candidates - len(places) / 2).argmin()])
 

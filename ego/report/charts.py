@@ -56,12 +56,13 @@ def curves(series: Mapping[str, tuple[Numbers, Numbers]], path: Path, title: str
 def confusion(labels: NDArray[np.int64], said: NDArray[np.int64], classes: Sequence[str], path: Path) -> None:
     """The share of each class's clips (rows) that are taken for each (columns), classes by how many clips they have.
 
-    At most the 60 commonest classes are shown; what is taken for another one is left out of the picture alone.
+    Classes are those that are tested or predicted, at most the 60 commonest; what is taken for another one is left
+    out of the picture alone.
     """
     counts = np.bincount(labels, minlength=len(classes))
-    order = [one for one in np.argsort(-counts, kind="stable") if counts[one]][:MOST_NAMES]
     table = np.zeros((len(classes), len(classes)))
     np.add.at(table, (labels, said), 1)
+    order = [one for one in np.argsort(-counts, kind="stable") if counts[one] or table[:, one].any()][:MOST_NAMES]
     shares = (table / np.maximum(counts, 1)[:, None])[np.ix_(order, order)]
     names = [classes[one] for one in order]
     with mpl.rc_context(STYLE):
@@ -95,13 +96,19 @@ def bars(values: Mapping[str, float], counts: Mapping[str, int], path: Path, tit
 
 
 def correlation(features: Numbers, labels: NDArray[np.int64], classes: Sequence[str], path: Path) -> None:
-    """Pearson's correlation between the features (n, D) of all clips, ordered by class (FPAR, figures 13 to 17)."""
+    """Pearson's correlation between the features (n, D) of all clips, ordered by class (FPAR, figures 13 to 17).
+
+    Where none is negative, as often after a ReLU, colours run from the least one to 1.
+    """
     order = np.argsort(labels, kind="stable")
     table = pearson(features[order])
     edges = np.flatnonzero(np.diff(labels[order])) + 1
     with mpl.rc_context(STYLE):
         figure, axes = _sheet(6.6, 5.8, "How like the features of clips are")
-        image = axes.imshow(table, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+        signed = table.min() < 0
+        image = axes.imshow(
+            table, "RdBu_r" if signed else "Reds", vmin=-1 if signed else table.min(), vmax=1, interpolation="nearest"
+        )
         for edge in edges:
             axes.axhline(edge - 0.5, color="white", lw=0.6)
             axes.axvline(edge - 0.5, color="white", lw=0.6)

@@ -9,6 +9,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from ego.report.charts import STYLE
@@ -79,18 +81,34 @@ def sheet(shown: Sequence[Shown], path: Path) -> None:
                 if name in one.maps:
                     axes.imshow(heat(one.frame, one.maps[name], one.box))
                     axes.set_title(name, fontsize=9)
+        if any(one.points or one.truth for one in shown):
+            _legend(figure)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=110)
 
 
+def _legend(figure: Figure) -> None:
+    """Says above the frames which mark is which."""
+    marks = [
+        Line2D([], [], ls="", marker="o", mfc="none", mec=TRUE, mew=2.2, ms=8, label="true"),
+        Line2D([], [], ls="", marker="x", color=SAID, mew=2.2, ms=8, label="predicted"),
+    ]
+    figure.legend(handles=marks, loc="outside upper left", ncols=2, frameon=False, fontsize=9)
+
+
 def _frame(axes: Axes, one: Shown) -> None:
-    """The frame, true points green and predicted ones red."""
+    """The frame, true points green and predicted ones red, by their names where there are several."""
     height, width = one.frame.shape[:2]
     axes.imshow(one.frame)
     axes.axis("off")
     axes.set_title(one.words, fontsize=9)
+    several = len({*one.truth, *one.points}) > 1
     for points, colour, mark in ((one.truth, TRUE, "o"), (one.points, SAID, "x")):
-        _marks(axes, [(x * width, y * height) for x, y in points.values()], colour, mark)
+        places = {name: (x * width, y * height) for name, (x, y) in points.items()}
+        _marks(axes, list(places.values()), colour, mark)
+        for name, place in places.items() if several else ():
+            axes.annotate(name.rpartition(" ")[2], place, xytext=(6, 4), textcoords="offset points", color=colour,
+                          fontsize=8, path_effects=[withStroke(linewidth=2, foreground="white")])  # fmt: skip
 
 
 def _marks(axes: Axes, places: Sequence[tuple[float, float]], colour: str, mark: Any) -> None:

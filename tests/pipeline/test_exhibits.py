@@ -8,6 +8,7 @@ import torch
 from ego.heads._base import Batch
 from ego.pipeline.exhibits import _chosen, _class_activation, _looked_into, _telling
 from ego.tasks.classify import Classify
+from ego.tasks.heatmap import Heatmap
 from ego.tasks.point import Point
 
 VERB = Classify(label="verb", classes=("open", "put", "take"))
@@ -65,3 +66,9 @@ def test_the_labelled_moment_nearest_to_the_middle_is_shown():
     assert _telling(batch, {"look": Point(who="gaze")}, list(range(8))) == 4
     known[0, [0, 6], 0] = True
     assert _telling(batch, {"look": Point(who="gaze")}, list(range(8))) == 6
+
+
+def test_maps_of_attention_are_labelled_once_a_step():
+    known = torch.zeros(1, 8, dtype=torch.bool)
+    known[0, 2] = True
+    assert _telling(Batch({}, {}, {}, {"eyes": known}), {"eyes": Heatmap()}, list(range(8))) == 2

@@ -34,6 +34,23 @@ def test_right_and_wrong_answers_are_drawn_in_other_places(tmp_path):
     assert not np.array_equal(pixels(tmp_path / "right.png"), pixels(tmp_path / "wrong.png"))
 
 
+def test_what_is_predicted_and_never_true_has_a_column(tmp_path):
+    labels = np.repeat(np.arange(3), 4)
+    charts.confusion(labels, labels, list("abcd"), tmp_path / "three.png")
+    charts.confusion(labels, np.where(labels == 2, 3, labels), list("abcd"), tmp_path / "four.png")
+    dark = (8, 48, 107)
+    # three of 4 x 4 cells are dark, not two of 3 x 3
+    assert share(tmp_path / "four.png", dark) == pytest.approx(share(tmp_path / "three.png", dark) * 9 / 16, rel=0.1)
+
+
+def test_likenesses_that_are_all_high_are_told_apart(tmp_path):
+    features = 100 + np.random.default_rng(0).normal(size=(40, 30)) + np.arange(30) * 2
+    charts.correlation(features, np.repeat(np.arange(4), 10), list("abcd"), tmp_path / "like.png")
+    assert charts.pearson(features).min() > 0.9
+    square = pixels(tmp_path / "like.png")[200:600, 200:600]
+    assert square.reshape(-1, 3).std(axis=0).max() > 20
+
+
 @pytest.mark.parametrize("count", [1, 2, 61, 106])
 def test_any_number_of_classes_is_drawn(tmp_path, count):
     generator = np.random.default_rng(0)

@@ -31,3 +31,18 @@ def test_a_row_for_each_moment_and_a_column_for_each_map(tmp_path):
             sizes.append(picture.size)
     assert sizes[0][0] == sizes[1][0] == 2 * sizes[2][0]
     assert abs(sizes[1][1] - 2 * sizes[0][1]) <= 1
+
+
+def test_several_points_bear_their_names(tmp_path):
+    frame = np.zeros((90, 160, 3), np.uint8)
+    one = SimpleNamespace(words="take", frame=frame, box=(0, 0, 1, 1), maps={}, points={"hands left": (0.2, 0.5)},
+                          truth={"hands left": (0.3, 0.5)})  # fmt: skip
+    both = SimpleNamespace(**{**vars(one), "points": {"hands left": (0.2, 0.5), "hands right": (0.9, 0.5)}})
+    sheet([one], tmp_path / "one.png")
+    sheet([both], tmp_path / "both.png")
+    white = []
+    for name in ("one", "both"):
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            seen = np.asarray(picture.convert("L"))
+        white.append(int((seen[seen.shape[0] // 2 :] > 250).sum()))
+    assert white[1] > white[0] + 50  # the outlines of the letters on the black frame
