@@ -19,6 +19,8 @@ Pixels = NDArray[np.uint8]
 Map = NDArray[np.float32]
 HEAT_SHARE, FRAME_SHARE = 0.3, 0.5
 SAID, TRUE = "#ef4444", "#22c55e"
+BESIDE = {"gaze": (0, 7, "center"), "left": (-6, -3, "right"), "right": (6, -3, "left")}
+"""Where a point's name stands, in points of type from it, and which of its ends: apart where points coincide."""
 
 
 class Shown(Protocol):
@@ -107,7 +109,9 @@ def _frame(axes: Axes, one: Shown) -> None:
         places = {name: (x * width, y * height) for name, (x, y) in points.items()}
         _marks(axes, list(places.values()), colour, mark)
         for name, place in places.items() if several else ():
-            axes.annotate(name.rpartition(" ")[2], place, xytext=(6, 4), textcoords="offset points", color=colour,
+            word = name.rpartition(" ")[2]
+            across, down, side = BESIDE.get(word, BESIDE["right"])
+            axes.annotate(word, place, xytext=(across, down), textcoords="offset points", color=colour, ha=side,
                           fontsize=8, path_effects=[withStroke(linewidth=2, foreground="white")])  # fmt: skip
 
 
