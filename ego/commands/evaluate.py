@@ -65,6 +65,10 @@ def command(
 
     if (challenge is None) != (out is None):
         raise BadRequest("got one of --challenge and --out, expected both or neither")
+    if challenge is not None:
+        from ego.pipeline.challenge import check_served
+
+        check_served(run, challenge)
     found = evaluate(run, at, Asked(folds, split, views, settings))
     rows = [row for row in figure_rows(found.metrics) if row["figures"]]
     if as_json:

@@ -40,14 +40,21 @@ def levels(text: str) -> tuple[int, int, int]:
     return pretraining, labels, data
 
 
+def check_served(run: Run, challenge: str) -> None:
+    """Nothing, or a BadRequest where a run is on no data set of the challenge."""
+    dataset = run.recipe.dataset
+    name = f"ego4d {dataset.benchmark}" if isinstance(dataset, Ego4d) else dataset.name if dataset else "none"
+    if challenge == "epic" and not isinstance(dataset, EpicKitchens):
+        raise BadRequest(f"got a run on the data set {name}, expected epic_kitchens for --challenge epic")
+    if challenge == "ego4d" and not (isinstance(dataset, Ego4d) and dataset.benchmark == "oscc"):
+        raise BadRequest(f"got a run on the data set {name}, --challenge ego4d serves the benchmark oscc of ego4d")
+
+
 def epic(run: Run, found: Evaluated, supervision: tuple[int, int, int] | None) -> Files:
     """The submission of an EPIC-KITCHENS run by the name it has in the archive."""
-    dataset = run.recipe.dataset
-    if not isinstance(dataset, EpicKitchens):
-        name = dataset.name if dataset else "none"
-        raise BadRequest(f"got a run on the data set {name}, expected epic_kitchens for --challenge epic")
+    check_served(run, "epic")
     _check_one_fold(found)
-    newer = dataset.release == 100
+    newer = getattr(run.recipe.dataset, "release", None) == 100
     if newer and supervision is None:
         raise BadRequest("EPIC-KITCHENS-100 asks how a model was supervised; say it with --sls PT,TL,TD such as 2,3,3")
     scores = {label: _scores(run, found, label) for label in ("verb", "noun")}
@@ -63,10 +70,7 @@ def epic(run: Run, found: Evaluated, supervision: tuple[int, int, int] | None) -
 
 def ego4d(run: Run, found: Evaluated) -> Files:
     """The submission of a run on Ego4D's OSCC by its name; other benchmarks are a BadRequest."""
-    dataset = run.recipe.dataset
-    if not isinstance(dataset, Ego4d) or dataset.benchmark != "oscc":
-        name = f"ego4d {dataset.benchmark}" if isinstance(dataset, Ego4d) else dataset.name if dataset else "none"
-        raise BadRequest(f"got a run on the data set {name}, --challenge ego4d serves the benchmark oscc of ego4d")
+    check_served(run, "ego4d")
     _check_one_fold(found)
     own = _task_on(run, "state_change", "whether a state changes")
     if (classes := run.recipe.tasks[own].describe()["fields"].get("classes")) != list(CHANGE):

@@ -192,6 +192,8 @@ def read(folder: Path) -> dict[str, Any] | None:
         found: dict[str, Any] = json.loads((folder / "metrics.json").read_text())
     except FileNotFoundError:
         return None
+    except NotADirectoryError as error:
+        raise BadRequest(f"{folder.parent} is no folder to keep runs in; name another --out") from error
     except (OSError, ValueError) as error:
         raise BadRequest(f"the run {folder} cannot be read ({error}); remove that folder and run again") from error
     return found

@@ -3,8 +3,10 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +32,19 @@ def draw(folder: Path, method: Method = "tsne") -> list[Path]:
     return [*_losses(folder, out), *_classes(folder, out), *_embeddings(folder, out, method)]
 
 
+@contextmanager
+def _reading(path: Path) -> Iterator[Path]:
+    """The path of a run's file while it is read; one that is damaged is a BadRequest."""
+    try:
+        yield path
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise BadRequest(f"{path} cannot be read ({type(error).__name__}); fit the run again") from error
+
+
 def _losses(folder: Path, out: Path) -> Iterator[Path]:
     """What each step of training cost, by fold; where an epoch was judged, that too."""
-    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    with _reading(folder / "log.jsonl") as path:
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
     series: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for line in lines:
         if "loss" in line and "step" in line:
@@ -69,8 +81,8 @@ def _classes(folder: Path, out: Path) -> Iterator[Path]:
 
 def _label_spaces(folder: Path) -> dict[str, Sequence[str]]:
     """The classes of each task that has some, as the run says them."""
-    plan = json.loads((folder / "run.json").read_text())["plan"]
-    tasks: Mapping[str, Any] = plan["problem"]["tasks"]
+    with _reading(folder / "run.json") as path:
+        tasks: Mapping[str, Any] = json.loads(path.read_text())["plan"]["problem"]["tasks"]
     return {name: task["fields"]["classes"] for name, task in tasks.items() if task["fields"].get("classes")}
 
 
@@ -79,7 +91,8 @@ def _predictions(folder: Path) -> dict[tuple[str, str], list[tuple[str, str]]]:
     from pyarrow import parquet
 
     found: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
-    table = parquet.read_table(folder / "predictions.parquet", columns=["split", "task", "label", "said"])
+    with _reading(folder / "predictions.parquet") as path:
+        table = parquet.read_table(path, columns=["split", "task", "label", "said"])
     for row in table.to_pylist():
         label, said = (json.loads(row[key]) if row[key] else None for key in ("label", "said"))
         if isinstance(label, str) and isinstance(said, str):
@@ -92,7 +105,7 @@ def _embeddings(folder: Path, out: Path, method: Method) -> Iterator[Path]:
     path = folder / "embeddings.npz"
     if not path.is_file():
         return
-    with np.load(path) as held:
+    with _reading(path), np.load(path) as held:
         most = held["fold"] == np.bincount(held["fold"]).argmax() if len(held["fold"]) else np.empty(0, bool)
         features, labels = held["features"][most].astype(np.float32), held["labels"][most]
         classes = [str(name) for name in held["classes"]]

@@ -53,10 +53,11 @@ def test_data_and_store_may_have_moved(run, fitted, colours, tmp_path):
         (("--split", "test"), "got split 'test', expected one of: 'train', 'validation'"),
         (("--challenge", "epic"), "got one of --challenge and --out"),
         (("--challenge", "epic", "--out", "a.json"), "got a run on the data set folder, expected epic_kitchens"),
+        (("--challenge", "ego4d", "--out", "a.json"), "data set folder, --challenge ego4d serves the benchmark oscc"),
         (("--views", "2"), "got 2 views"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(run, fitted, options, words):
     done = run("evaluate", fitted, *options)
-    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+    assert (done.exit_code, done.stderr.count("\n"), done.stdout) == (2, 1, "")
     assert words in done.stderr

@@ -214,7 +214,7 @@ def test_of_ego4d_state_changes_alone_are_served(changes, world):
         BadRequest, match=r"data set epic_kitchens, --challenge ego4d serves the benchmark oscc of ego4d"
     ):
         ego4d(*world[:2])
-    with pytest.raises(BadRequest, match=r"got a run on the data set ego4d, expected epic_kitchens"):
+    with pytest.raises(BadRequest, match=r"got a run on the data set ego4d oscc, expected epic_kitchens"):
         epic(run, found, None)
     pnr = dataclasses.replace(run.recipe, dataset=dataclasses.replace(run.recipe.dataset, benchmark="pnr"))
     other = dataclasses.replace(run)

@@ -77,3 +77,12 @@ def test_umap_that_is_not_installed_is_asked_for(tmp_path, monkeypatch):
         BadRequest, match=r"needs the package umap-learn, which is not installed: pip install 'ego\[umap"
     ):
         run_figures.draw(tmp_path / "run", "umap")
+
+
+@pytest.mark.parametrize("name", ["log.jsonl", "run.json", "predictions.parquet", "embeddings.npz"])
+def test_a_damaged_file_of_the_run_is_named(tmp_path, name):
+    write(tmp_path / "run", ["open"], ["open"])
+    clouds(tmp_path / "run")
+    (tmp_path / "run" / name).write_bytes(b"{")
+    with pytest.raises(BadRequest, match=rf"{name} cannot be read \(\w+\); fit the run again"):
+        run_figures.draw(tmp_path / "run")
