@@ -13,6 +13,7 @@ from ego.errors import BadRequest
 from ego.heads._augment import augmented
 from ego.heads._averaged import Averaged
 from ego.heads._base import Head, Tasks
+from ego.heads._compiled import Compiled
 from ego.heads._deal import Clips as Clips
 from ego.heads._deal import Indices, dealers, steps_per_epoch
 from ego.heads._deal import Stream as Stream
@@ -75,7 +76,7 @@ class Loop:
         self.done = 0
         self._module, self._head, self._tasks = module.to(device), head, tasks
         self._streams, self._training, self._device = streams, training, device
-        self._forward = torch.compile(module, mode="reduce-overhead") if compiled else module
+        self._forward = Compiled(module, device) if compiled else module
         _to_training(self._module, training.freeze_norms)
         self._optimiser = Optimiser(groups_of(module, training), training)
         names = [name for stream in streams for name in stream.tasks]

@@ -20,7 +20,7 @@ class Column:
     """One feature of all clips: the pack that holds its rows, and which of them each look sees.
 
     With `views` each look is at one view of the rows, and `array` is what one view is. With `pooled` a head is given
-    the mean of the rows as one.
+    the mean of the rows as one. On another `device` than the CPU the rows lie there, put there when first asked for.
     """
 
     array: Array
@@ -29,16 +29,27 @@ class Column:
     seen: Seen
     views: int = 0
     pooled: bool = False
+    device: str = "cpu"
+
+    @property
+    def bytes(self) -> int:
+        """How much memory its rows take."""
+        return self.pack[self.name].nbytes
 
     def gather(self, rows: Indices, there: NDArray[np.bool_], view: Indices | None = None) -> tuple[Tensor, Tensor]:
         """(B, N, *shape) of these rows (B, N) of the pack, and their mask; of these views (B,) where it has several."""
-        if self.pooled and len(self.pack) and self.array.dtype in FLOATS:
-            if self.views and view is not None:
-                rows = rows * self.views + view[:, None]
+        averaged = self.pooled and self.array.dtype in FLOATS
+        if len(self.pack) and (averaged or self.device != "cpu") and self.views and view is not None:
+            rows = rows * self.views + view[:, None]
+        if len(self.pack) and averaged:
             counts = there.sum(axis=1)
             means, known = mean_rows(self._table, rows[there], np.cumsum(counts) - counts, counts > 0)
             means = means.reshape(*means.shape[:2], *self.array.shape)
             return means if self.array.scale == 1 else means.float() * self.array.scale, known
+        if len(self.pack) and self.device != "cpu":
+            picked = self._table.index_select(0, torch.from_numpy(rows).flatten().to(self.device))
+            tensor = picked.reshape(*there.shape, *self.array.shape)
+            return tensor if self.array.scale == 1 else tensor.float() * self.array.scale, torch.from_numpy(there)
         if not len(self.pack):
             found = np.zeros((*there.shape, *self.array.shape), self.array.dtype)
         elif self.views and view is not None:
@@ -55,7 +66,7 @@ class Column:
             return self.gather(*self.seen.looks.padded(looks), view)
         means, known = self._means
         places = torch.from_numpy(looks)
-        some = means.index_select(0, places)
+        some = means.index_select(0, places.to(means.device))
         return some if self.array.scale == 1 else some.float() * self.array.scale, known.index_select(0, places)
 
     @cached_property
@@ -69,4 +80,4 @@ class Column:
     def _table(self) -> Tensor:
         """(rows, numbers), or (rows * views, numbers) where one view is looked at."""
         held = self.pack[self.name]
-        return as_table(held.reshape(-1, *held.shape[2:]) if self.views else held)
+        return as_table(held.reshape(-1, *held.shape[2:]) if self.views else held).to(self.device)

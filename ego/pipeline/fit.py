@@ -29,6 +29,7 @@ from ego.pipeline.looks import check_causal
 from ego.pipeline.packs import Packs
 from ego.pipeline.provenance import check_extractors
 from ego.pipeline.recipe import Recipe
+from ego.pipeline.resident import on_device
 from ego.pipeline.start import begun
 from ego.video import Array
 
@@ -92,6 +93,8 @@ def fit(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterator[Tr
     clips = stored_clips(plan, entries, at, above)
     shapes = tails.shapes_after(clips.shapes, plan.head, above)
     clips = cached.with_targets(clips, plan.head, recipe, entries, shapes, at.store)
+    if not plan.head.solves:  # what is solved at once is solved on the CPU
+        clips = on_device(clips, at.device)
     results = []
     for name in plan.problem.folds:
         done = yield from _fold(name, plan, clips, shapes, above, at)

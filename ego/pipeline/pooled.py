@@ -27,5 +27,6 @@ def mean_rows(table: Tensor, rows: Indices, starts: Indices, known: NDArray[np.b
     `known` (B,) says which lists hold a row; of the others the mean is 0.
     Sums are float32 and the means of the table's own type: a clip's mean is rounded as its rows are.
     """
-    means = functional.embedding_bag(torch.from_numpy(rows), table, torch.from_numpy(starts), mode="mean")
+    places, first = (torch.from_numpy(one).to(table.device) for one in (rows, starts))
+    means = functional.embedding_bag(places, table, first, mode="mean")
     return means[:, None], torch.from_numpy(known[:, None])
