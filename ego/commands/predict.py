@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,12 @@ SOME_FAILED = 1
 @click.command()
 @on_run
 @click.argument("arguments", metavar="VIDEO...", nargs=-1, required=True)
+@click.option(
+    "--fps",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="RATE",
+    help="VIDEOs are folders of numbered pictures, so many a second.",
+)
 @click.option("--window", type=float, metavar="SECONDS", help="How long a clip is. [default: the run's median clip]")
 @click.option("--stride", type=float, metavar="SECONDS", help="When the next one begins. [default: half a window]")
 @click.option(
@@ -40,7 +47,7 @@ SOME_FAILED = 1
 @click.pass_context
 def command(
     context: click.Context, /, run: "Run", at: "Workplace", folds: tuple[str, ...], arguments: tuple[str, ...],
-    window: float | None, stride: float | None, out: Path | None, draw: Path | None, as_json: bool,
+    fps: float | None, window: float | None, stride: float | None, out: Path | None, draw: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Predict clips that slide over VIDEOs: files, folders, patterns or a LIST.txt; no annotation is needed.
 
@@ -53,12 +60,13 @@ def command(
       ego predict runs/0123456789abcdef --store features/ kitchen.mp4
       ego predict runs/0123456789abcdef --store features/ --window 2 --stride 0.5 --out said.csv videos/
       ego predict runs/0123456789abcdef --store features/ --draw said.mp4 kitchen.mp4
+      ego predict runs/0123456789abcdef --store features/ --fps 30 frames/kitchen/
     """
     from ego.pipeline.predict import predict
 
     if out is not None and out.suffix not in (".json", ".csv"):
         raise BadRequest(f"got --out {str(out)!r}, expected a file that ends in .json or .csv")
-    videos, failed = _videos(at, arguments)
+    videos, failed = _videos(at, arguments, fps)
     if draw is not None:
         from ego.commands._film import check_film
 
@@ -75,11 +83,13 @@ def command(
     context.exit(SOME_FAILED if failed or len(left) < len(videos) else 0)
 
 
-def _videos(at: "Workplace", arguments: tuple[str, ...]) -> "tuple[list[Video], int]":
+def _videos(at: "Workplace", arguments: tuple[str, ...], fps: float | None) -> "tuple[list[Video], int]":
     """(the videos once each, how many cannot be read)."""
     from ego.pipeline.scan import Failure, find_videos, scan
 
-    found = list(scan(find_videos(arguments), at.decoder, store=at.store, rehash=at.rehash))
+    rates = {os.path.abspath(one): fps for one in arguments} if fps else None
+    paths = list(map(Path, arguments)) if fps else find_videos(arguments)
+    found = list(scan(paths, at.decoder, store=at.store, rehash=at.rehash, rates=rates))
     failures = [one for one in found if isinstance(one, Failure)]
     for failure in failures:
         _red(failure.name, failure.error)

@@ -126,7 +126,8 @@ def _problem(run: Run, videos: Sequence[Video], at: Workplace, sliding: Sliding)
         for span in sliding.spans(*seconds_of(video))
     )
     paths = {video.path: Path(video.path) for video in videos}
-    annotations = Annotations(paths, {}, clips, {"": {"all": tuple(range(len(clips)))}})
+    rates = {video.path: video.header.fps_from_header for video in videos if video.is_folder and video.header}
+    annotations = Annotations(paths, {}, clips, {"": {"all": tuple(range(len(clips)))}}, rates=rates)
     return annotated(replace(run.recipe, dataset=None), annotations, at.root, at.decoder, at.store, known=True)
 
 

@@ -52,7 +52,10 @@ def find_videos(arguments: Sequence[str]) -> list[Path]:
     for argument in arguments:
         found.update(dict.fromkeys(_expand(argument)))
     if not found:
-        raise BadRequest(f"got no video in {', '.join(arguments) or 'an empty list'}; name files, folders or a list")
+        raise BadRequest(
+            f"got no video in {', '.join(arguments) or 'an empty list'}; name files, folders or a list (a folder of "
+            "pictures is a video where --fps or a data set says how many a second)"
+        )
     return list(found)
 
 

@@ -42,3 +42,17 @@ def test_what_stays_as_it_is_is_said(run, colours, tmp_path):
     assert "not trained: looks (lam) is read from the store, since it follows a video in order" in done.stderr
     assert done.exit_code == 2  # its rows are not there yet
     assert "run: ego extract" in done.stderr
+
+
+def test_controls_of_what_is_stored_are_refused(run, colours, tmp_path):
+    recipe = tmp_path / "net.toml"
+    recipe.write_text(colours.recipe.read_text() + NETWORK)
+    words = ["finetune", recipe, "--data", colours.data, "--store", colours.store, "--out", tmp_path / "runs"]
+    words += ["--set", "sampling.rows=1", "--set", 'head.features=["net"]']
+    for setting in ('sampling.permuted=["net"]', "sampling.shuffled=true"):
+        done = run(*words, "--set", setting)
+        assert done.exit_code == 2
+        assert (
+            "sampling.permuted and sampling.shuffled are controls of what is stored; ask ego fit-heads" in done.stderr
+        )
+        assert not (tmp_path / "runs").exists()
