@@ -57,6 +57,8 @@ def finetune(
         raise BadRequest("finetune decodes a few windows a clip: set how many with --set sampling.rows=2")
     if recipe.training.mixup or recipe.training.feature_dropout:
         raise BadRequest("training.mixup and training.feature_dropout are for stored features; finetune sees pictures")
+    if recipe.sampling.permuted or recipe.sampling.shuffled:
+        raise BadRequest("sampling.permuted and sampling.shuffled are controls of what is stored; ask ego fit-heads")
     if recipe.sampling != Sampling(rows=recipe.sampling.rows):
         raise BadRequest("finetune decodes evenly spaced windows; [sampling] may hold rows and nothing else")
     extractors = cached.sources(head, recipe)

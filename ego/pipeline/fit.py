@@ -109,8 +109,6 @@ def planned(
 ) -> tuple[runs.Plan, cached.Entries]:
     """The plan of a run and the entries its clips read, all there; those named in `live` read what they hold alone."""
     head = head_of(recipe)
-    if live and (recipe.sampling.permuted or recipe.sampling.shuffled):
-        raise BadRequest("sampling.permuted and sampling.shuffled are controls of what is stored; ask ego fit-heads")
     learnt = problem(recipe, at.root, at.decoder, at.store, at.rehash, at.skip_missing).only(folds)
     extractors = cached.sources(head, recipe)
     for own, extractor in extractors.items():
