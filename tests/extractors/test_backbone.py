@@ -10,6 +10,7 @@ import torch
 from ego.extractors._backbone import Backbone
 from ego.extractors.dis import DIS
 from ego.extractors.flow_resnet import FlowResNet
+from ego.extractors.googlenet import GoogLeNet
 from ego.extractors.i3d import I3D
 from ego.extractors.i3d_r50 import I3DR50
 from ego.extractors.mfnet import MFNet
@@ -27,6 +28,8 @@ RANDOM = Weights("random:4")
 NETWORKS: dict[str, tuple[type[Backbone], int, int, dict[str, Any]]] = {
     "resnet": (ResNet, 1, 48, {}),
     "flow_resnet": (FlowResNet, 5, 48, {"sees": DIS(picture=Picture("squash", 48))}),
+    "googlenet": (GoogLeNet, 1, 48, {}),
+    "googlenet of flow": (GoogLeNet, 10, 48, {"sees": DIS(picture=Picture("squash", 48))}),
     "i3d": (I3D, 9, 193, {}),
     "i3d of flow": (I3D, 9, 193, {"sees": DIS(picture=Picture("squash", 193))}),
     "i3d_r50": (I3DR50, 4, 48, {}),

@@ -49,6 +49,13 @@ SAMPLES = {
         'weights = "random:7"\nprecision = "float32"\ndepth = 34\nsize = 64\npicture = { fit = "squash", size = 64 }\n'
         'taps = ["bn", "nbn", "cam"]',
     ],
+    "googlenet": [
+        'weights = "random:0"',
+        'weights = "random:7"\nprecision = "float32"\nsize = 32\npicture = { fit = "short", size = 36 }\n'
+        'taps = ["Mixed_3b", "Mixed_5c", "logits"]',
+        'weights = "random:7"\nprecision = "float32"\nsize = 32\nwindow = { frames = 10, stride = 8 }\n'
+        'taps = ["Mixed_5c"]\nsees = { name = "dis", picture = { fit = "height", size = 32 } }',
+    ],
     "i3d": [
         'weights = "random:0"',
         'weights = "random:7"\nprecision = "float32"\nsize = 32\npicture = { fit = "short", size = 36 }\n'

@@ -22,6 +22,7 @@ SMALL = {
     "mfnet_heads": (
         PICTURE, "rgb.size=64", "rgb.window.stride=30", "eyes.size=[2, 2]", "points.size=[2, 2]",
     ),
+    "san_heads": (PICTURE, "rgb.size=64", "eyes.size=[2, 2]", "sampling.rows=0"),
     "stam_heads": (PICTURE, "rgb.size=64", "rgb.window.stride=30", "eyes.size=[2, 2]"),
     "egornn": (*FRAMES, "head.channels=16"),
     "lsta": FRAMES,
@@ -46,7 +47,7 @@ def kitchen(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_a_recipe_of_a_paper_runs_and_learns_every_task_it_names(name, kitchen, tmp_path):
-    settings = (*SMALL[name], "training.epochs=1", "training.steps=2", "sampling.rows=2")
+    settings = ("sampling.rows=2", *SMALL[name], "training.epochs=1", "training.steps=2")
     read = recipe.read(RECIPES / f"{name}.toml", settings, finder := WeightFinder([]))
     store = FeatureStore(tmp_path / "features", create=True)
     with Decoder() as decoder:

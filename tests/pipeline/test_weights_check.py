@@ -22,6 +22,7 @@ FAMILIES: dict[str, tuple[str, Callable[[dict[str, Any]], Any], dict[str, Any]]]
     "mfnet": ("classifier", lambda x: {"state_dict": {f"module.{key}": one for key, one in x.items()}}, {"size": 32}),
     "light_asd": ("lossAV.FC", lambda x: {f"model.{key}": one for key, one in x.items()}, {}),
     "flow_resnet": ("fc_action", lambda x: {"state_dict": x}, {"sees": {"name": "dis"}}),
+    "googlenet": ("fc", dict, {"size": 32}),
     "i3d": ("logits.conv3d", dict, {"size": 193, "window": {"frames": 9, "stride": 9}}),
     "r3d": ("fc", dict, {"size": 32}),
     "slow": ("head.projection", lambda x: {"model_state": x}, {"size": 32}),
