@@ -68,7 +68,7 @@ def minimise(
 def _scores_of(module: nn.Module, batch: Batch, tasks: tuple[str, ...]) -> Callable[[], Tensors]:
     """What computes the module's scores of these clips: what no weight changes is computed once."""
     if not isinstance(module, LinearModule):
-        return lambda: module(batch.features, batch.masks, tasks, batch.labels)  # type: ignore[no-any-return]
+        return lambda: module(batch.features, batch.masks, tasks, batch.labels)
     with torch.no_grad():
         hidden = module.embed(batch.features, batch.masks)
     return lambda: module.scores(hidden, tasks)

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+_ONE_DNN = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
+
 
 class Linear(nn.Linear):
     """A linear layer with bias, of the numbers of `nn.Linear`.
@@ -24,7 +26,9 @@ class Linear(nn.Linear):
 
 def _plain(rows: Tensor) -> bool:
     """Whether products of these rows are made here: on a CPU, and not in a program that is exported or compiled."""
-    return rows.ndim > 1 and rows.device.type == "cpu" and rows.dtype == torch.float32 and not torch.compiler.is_compiling()
+    if rows.ndim < 2 or rows.device.type != "cpu" or rows.dtype != torch.float32:
+        return False
+    return not torch.compiler.is_compiling()
 
 
 def _own(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -36,7 +40,7 @@ def _own(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 def product(rows: Tensor, others: Tensor, bias: Tensor | None = None) -> Tensor:
     """(n, m) products of rows (n, k) with rows (m, k), float32 on a CPU, and a bias (m,)."""
-    if torch.backends.mkldnn.is_available() and rows.numel() and others.numel():
+    if _ONE_DNN and rows.numel() and others.numel():
         made: Tensor = torch.ops.mkldnn._linear_pointwise(rows, others, bias, "none", [], "")
         return made
     return functional.linear(rows, others, bias)
@@ -49,7 +53,7 @@ class _Linear(torch.autograd.Function):
     def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         ctx.save_for_backward(rows, weight)
         found = product(rows.flatten(0, -2), weight, bias)
-        return found if rows.ndim == 2 else found.unflatten(0, rows.shape[:-1])
+        return found if rows.ndim == 2 else found.view(*rows.shape[:-1], found.shape[-1])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
@@ -80,10 +84,10 @@ class _Settings(torch.autograd.Function):
         count = info.batch_size
         if in_dims == (None, 0, 0):
             found = _own(rows, weight.flatten(0, 1), bias.flatten())
-            return found.unflatten(-1, (count, -1)), found.ndim - 1
+            return found.view(*found.shape[:-1], count, -1), found.ndim - 1
         given = [
             one.expand(count, *one.shape) if dim is None else one.movedim(dim, 0)
             for one, dim in zip((rows, weight, bias), in_dims, strict=True)
         ]
         products = torch.baddbmm(given[2][:, None], given[0].flatten(1, -2), given[1].transpose(1, 2))
-        return products.unflatten(1, given[0].shape[1:-1]), 0
+        return products.view(count, *given[0].shape[1:-1], products.shape[-1]), 0

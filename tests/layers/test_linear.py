@@ -15,7 +15,7 @@ def pair():
     return mine, theirs
 
 
-@pytest.mark.parametrize("shape", [(5, 24), (24,), (2, 3, 24), (0, 24)])
+@pytest.mark.parametrize("shape", [(5, 24), (24,), (2, 3, 24), (0, 24), (0, 3, 24)])
 @pytest.mark.parametrize("wanted", [True, False])
 def test_values_and_gradients_are_those_of_torch(pair, shape, wanted):
     found = []
