@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+WIDE = 2**19
+"""How many multiplications are worth the call of oneDNN."""
 _ONE_DNN = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
 
 
@@ -40,7 +42,7 @@ def _own(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 def product(rows: Tensor, others: Tensor, bias: Tensor | None = None) -> Tensor:
     """(n, m) products of rows (n, k) with rows (m, k), float32 on a CPU, and a bias (m,)."""
-    if _ONE_DNN and rows.numel() and others.numel():
+    if _ONE_DNN and rows.numel() * len(others) >= WIDE:
         made: Tensor = torch.ops.mkldnn._linear_pointwise(rows, others, bias, "none", [], "")
         return made
     return functional.linear(rows, others, bias)

@@ -131,10 +131,12 @@ class Classify(Task):
         narrow = scores.ndim == 2 and scores.shape[1] <= NARROW  # along a last axis as short torch is slow
         given = (scores.t()[None], label[None]) if narrow else (scores, label)
         each = functional.cross_entropy(*given, weight=weights, reduction="none", label_smoothing=self.smoothing)
-        each = each[0] if narrow else each
+        each = each.squeeze(0) if narrow else each
         if self.focal:
             chance = torch.softmax(scores, dim=1).gather(1, label.unsqueeze(1)).squeeze(1)
             each = each * (1 - chance).clamp(min=0) ** self.focal
+        if weights is None and mask.device.type == "cpu" and bool(mask.all()):
+            return each.mean(0)  # the same in fewer steps
         if weights is None:
             return (each * mask).sum(0) / mask.sum().clamp(min=1)
         total = (weights[label] * mask).sum(0)

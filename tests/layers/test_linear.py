@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ego.layers.linear import Linear
+from ego.layers.linear import WIDE, Linear
 
 
 @pytest.fixture
@@ -29,6 +29,22 @@ def test_values_and_gradients_are_those_of_torch(pair, shape, wanted):
     for mine, theirs in zip(*found, strict=True):
         assert (mine is None) == (theirs is None)
         assert mine is None or torch.allclose(mine, theirs, atol=1e-5)
+
+
+def test_wide_products_are_those_of_torch():
+    """Enough multiplications for oneDNN, forwards and back."""
+    torch.manual_seed(0)
+    mine, theirs, rows = Linear(1024, 32), nn.Linear(1024, 32), torch.randn(64, 1024)
+    theirs.load_state_dict(mine.state_dict())
+    assert rows.numel() * 32 >= WIDE
+    found = []
+    for layer in (mine, theirs):
+        own = rows.clone().requires_grad_()
+        said = layer(own)
+        said.square().sum().backward()
+        found.append((said.detach(), layer.weight.grad, layer.bias.grad, own.grad))
+    for one, other in zip(*found, strict=True):
+        assert torch.allclose(one, other, atol=1e-4, rtol=1e-5)
 
 
 def test_other_types_are_torchs(pair):
