@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from _cached import in_turn, say
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 from torch import nn
 
 from ego.heads._base import Batch
@@ -69,6 +70,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     asked = parser.parse_args()
     torch.set_num_threads(1)
+    threadpool_limits(1)  # scikit-learn's
     print(f"{asked}, one thread, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     against_scikit_learn(asked.clips, asked.width, asked.classes, asked.repeats)
 

@@ -89,6 +89,14 @@ class Head(Spec, ABC):
         ]
         return reduce(add, losses)
 
+    def losses(self, predictions: Tensors, labels: Tensors, labelled: Tensors, tasks: Tasks) -> "Tensor":
+        """(K,): `loss` of K settings, whose predictions lie on the last axis; of heads that `stacks`."""
+        losses = [
+            tasks[name].weight * tasks[name].losses(prediction, labels[name], labelled[name])
+            for name, prediction in predictions.items()
+        ]
+        return reduce(add, losses)
+
     @property
     def pooled(self) -> bool:
         """Whether the mean is all that it reads of a clip's rows: stored ones are then given as one row, their mean."""

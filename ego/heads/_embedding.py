@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ego.heads._base import Tensors, slot
+from ego.layers.linear import Linear
 
 
 class Embedding(nn.Module, ABC):
@@ -19,7 +20,7 @@ class Embedding(nn.Module, ABC):
         self.width = width
         self.outputs = dict(outputs)
         self.dropout = nn.Dropout(dropout)
-        self.layers = apart(outputs, lambda name: nn.Linear(width, prod(outputs[name])))
+        self.layers = apart(outputs, lambda name: Linear(width, prod(outputs[name])))
 
     @abstractmethod
     def embed(self, features: Tensors, masks: Tensors) -> Tensor:

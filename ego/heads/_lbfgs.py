@@ -1,6 +1,6 @@
 """The least loss of a head on all clips at once: for problems that are convex there is no better place to end."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,9 @@ from torch import nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from ego.errors import BadRequest
-from ego.heads._base import Head, Tasks
+from ego.heads._base import Batch, Head, Tasks, Tensors
 from ego.heads._deal import Clips
+from ego.heads._linear import LinearModule
 from ego.heads._optimiser import groups_of
 from ego.heads._train import Step
 from ego.heads._training import Training
@@ -39,14 +40,12 @@ def minimise(
     parameters = [one for one, _ in learnt]
     decay = np.concatenate([np.full(one.numel(), each) for one, each in learnt])
     batch = clips.batch(np.arange(len(clips))).to(device)
-    losses: list[float] = []
+    say, losses = _scores_of(module, batch, tuple(tasks)), list[float]()
 
     def loss_of(at: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         with torch.no_grad():
             vector_to_parameters(torch.from_numpy(at).to(parameters[0]), parameters)
-        loss = head.loss(
-            module(batch.features, batch.masks, tuple(tasks), batch.labels), batch.labels, batch.labelled, tasks
-        )
+        loss = head.loss(say(), batch.labels, batch.labelled, tasks)
         gradients = torch.autograd.grad(loss, parameters)
         slope = torch.cat([one.flatten() for one in gradients]).cpu().numpy().astype(np.float64)
         return float(loss.detach()) + 0.5 * float(decay @ np.square(at)), slope + decay * at
@@ -64,6 +63,15 @@ def minimise(
     module.eval()
     for step, loss in enumerate(losses, start=1):
         yield Step(step, len(losses), step, torch.tensor(loss), ends=True)
+
+
+def _scores_of(module: nn.Module, batch: Batch, tasks: tuple[str, ...]) -> Callable[[], Tensors]:
+    """What computes the module's scores of these clips: what no weight changes is computed once."""
+    if not isinstance(module, LinearModule):
+        return lambda: module(batch.features, batch.masks, tasks, batch.labels)
+    with torch.no_grad():
+        hidden = module.embed(batch.features, batch.masks)
+    return lambda: module.scores(hidden, tasks)
 
 
 def _check(head: Head, training: Training) -> None:

@@ -10,6 +10,7 @@ from ego.errors import BadRequest
 from ego.heads._base import Tensors, slot
 from ego.heads._embedding import Embedding
 from ego.heads._linear import masked_mean, scale
+from ego.layers.linear import Linear
 
 
 class MLPModule(Embedding):
@@ -31,7 +32,7 @@ class MLPModule(Embedding):
         for before, after in pairwise(sizes):
             if len(self.hidden):
                 self.hidden.append(nn.Dropout(dropout))
-            self.hidden.extend([nn.Linear(before, after), nn.GELU()])
+            self.hidden.extend([Linear(before, after), nn.GELU()])
 
     def embed(self, features: Tensors, masks: Tensors) -> Tensor:
         """(B, width) what the last hidden layer says."""

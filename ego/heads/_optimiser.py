@@ -80,12 +80,6 @@ class Optimiser:
             there = [place for place, one in enumerate(group.parameters) if one.grad is not None]
             self._move(group, there, [group.parameters[place].grad for place in there], share)
 
-    @torch.no_grad()
-    def step_along(self, gradients: Sequence[Sequence[Tensor]], share: float) -> None:
-        """One step of every group along its gradients, one a parameter, with this share of every rate."""
-        for group, some in zip(self.groups, gradients, strict=True):
-            self._move(group, range(len(some)), list(some), share)
-
     def _move(self, group: Moved, there: Sequence[int], gradients: list[Any], share: float) -> None:
         def of(kept: list[Tensor]) -> list[Tensor]:
             return kept if len(there) == len(kept) else [kept[place] for place in there] if kept else []
@@ -119,6 +113,33 @@ class Optimiser:
             mine = (*group.first, *group.second, group.counts)
             for one, its in zip(mine, (*state["first"], *state["second"], *state["counts"]), strict=True):
                 one.copy_(its)
+
+
+class StackedOptimiser:
+    """Moves stacked weights (K, ...) of K settings, each at its own rate and decay.
+
+    The kernels know one rate: they move nothing at rate 1, and of that each weight goes its own share.
+    """
+
+    def __init__(self, weights: Sequence[Tensor], trainings: Sequence[Training]) -> None:
+        self._weights, self._apart = weights, trainings[0].optimiser == "adamw"
+        self._moves = [torch.zeros_like(one.detach()) for one in weights]
+        self._optimiser = Optimiser([Moved(list(self._moves), 1.0, 0.0)], trainings[0])
+        rates, decays = ([getattr(one, name) for one in trainings] for name in ("lr", "weight_decay"))
+        self._rates, self._decays = weights[0].new_tensor(rates), weights[0].new_tensor(decays)
+
+    @torch.no_grad()
+    def step(self, gradients: Sequence[Tensor], share: float) -> None:
+        """One step along these gradients, one a weight, with this share of every rate."""
+        for move, weight, gradient in zip(self._moves, self._weights, gradients, strict=True):
+            decay = self._decays.view(-1, *(1,) * (weight.ndim - 1))
+            move.zero_().grad = gradient if self._apart else gradient.addcmul(decay, weight)
+        self._optimiser.step()
+        for move, weight in zip(self._moves, self._weights, strict=True):
+            rate, decay = (one.view(-1, *(1,) * (weight.ndim - 1)) for one in (self._rates * share, self._decays))
+            if self._apart:
+                weight.mul_(1 - rate * decay)
+            weight.addcmul_(rate, move)
 
 
 def groups_of(module: nn.Module, training: Training) -> list[Moved]:

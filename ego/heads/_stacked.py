@@ -13,9 +13,8 @@ from torch.func import functional_call, stack_module_state, vmap
 from ego.heads._augment import augmented
 from ego.heads._base import Head, Tasks, Tensors
 from ego.heads._deal import Stream, dealers, steps_per_epoch
-from ego.heads._optimiser import Moved, Optimiser
+from ego.heads._optimiser import StackedOptimiser
 from ego.heads._schedule import share
-from ego.heads._shared_input import SharedInput
 from ego.heads._train import begin, seeded
 from ego.heads._training import Training
 from ego.video import Array
@@ -58,9 +57,7 @@ class _Seed:
         self.weights = {name: one.detach().to(device).requires_grad_() for name, one in weights.items()}
         self.buffers = {name: one.to(device) for name, one in buffers.items()}
         self.mean = {name: one.detach().clone() for name, one in self.weights.items()} if training.ema else None
-        each = zip(*(one.detach().unbind() for one in self.weights.values()), strict=True)
-        groups = [Moved(list(some), one.lr, one.weight_decay) for one, some in zip(trainings, each, strict=True)]
-        self._optimiser = Optimiser(groups, training)
+        self._optimiser = StackedOptimiser([one.detach() for one in self.weights.values()], trainings)
         self._training = training
 
     def move(self, losses: Tensor, share: float) -> None:
@@ -68,8 +65,7 @@ class _Seed:
         gradients = torch.autograd.grad(losses.sum(), list(self.weights.values()))
         if self._training.clip_norm:
             gradients = _clipped(gradients, self._training.clip_norm)
-        each = zip(*(one.contiguous().unbind() for one in gradients), strict=True)
-        self._optimiser.step_along(list(each), share)
+        self._optimiser.step([one.contiguous() for one in gradients], share)
         with torch.no_grad():
             for name, mean in (self.mean or {}).items():
                 mean.lerp_(self.weights[name], 1 - self._training.ema)
@@ -120,17 +116,15 @@ class Stacked:
             batch = self._stream.clips.batch(of.dealer.deal(epoch, place), of.draw).to(self._device)
             batch, other, part = augmented(batch, self._training, of.draw)
 
-        def loss(weights: Tensors, buffers: Tensors) -> Tensor:
+        def say(weights: dict[str, Tensor], buffers: dict[str, Tensor]) -> Any:
             inputs = (batch.features, batch.masks, self._stream.tasks, batch.labels)
-            said = functional_call(self._module, (dict(weights), dict(buffers)), inputs)
-            one = self._head.loss(said, batch.labels, batch.labelled, self._tasks)
-            if part == 1:
-                return one
-            return part * one + (1 - part) * self._head.loss(said, other.labels, other.labelled, self._tasks)
+            return functional_call(self._module, (weights, buffers), inputs)
 
-        with SharedInput():
-            found: Tensor = vmap(loss)(of.weights, of.buffers)
-        return found
+        said = vmap(say, out_dims=-1)(of.weights, of.buffers)
+        losses = self._head.losses(said, batch.labels, batch.labelled, self._tasks)
+        if part < 1:
+            losses = part * losses + (1 - part) * self._head.losses(said, other.labels, other.labelled, self._tasks)
+        return losses
 
     def all(self) -> "Together":
         """A module that says what every setting says, on a last axis in the order they were given."""
@@ -159,8 +153,7 @@ class Together(nn.Module):
         def said(weights: dict[str, Tensor], buffers: dict[str, Tensor]) -> Any:
             return functional_call(self._module.eval(), (weights, buffers), (features, masks, tasks))
 
-        with SharedInput():
-            found: dict[str, Tensor] = vmap(said, out_dims=-1)(self._stacked, self._fixed)
+        found: dict[str, Tensor] = vmap(said, out_dims=-1)(self._stacked, self._fixed)
         return found
 
     def one(self, place: int) -> nn.Module:

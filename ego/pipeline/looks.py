@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,8 +70,14 @@ class Looks:
 
     def any_of(self, clips: Indices, dice: NDArray[np.float64]) -> Indices:
         """One look at each of these clips, by dice (B,) in [0, 1)."""
-        some = self.first[clips + 1] - self.first[clips]
-        return np.asarray(self.first[clips] + (dice * some).astype(np.int64))
+        first: Indices = self.first[clips]
+        if self._one_each:
+            return first
+        return np.asarray(first + (dice * (self.first[clips + 1] - first)).astype(np.int64))
+
+    @cached_property
+    def _one_each(self) -> bool:
+        return bool((np.diff(self.first) == 1).all())
 
 
 @dataclass(frozen=True, eq=False)

@@ -129,6 +129,13 @@ class Task(Spec, ABC):
         Of clips: prediction (B, *shape), mask (B,). Of steps: prediction (B, S, *shape), mask (B, S, *marks).
         """
 
+    def losses(self, predictions: "Tensor", label: "Tensor", mask: "Tensor") -> "Tensor":
+        """(K,) losses of K predictions, which lie on the last axis."""
+        from torch import vmap
+
+        found: Tensor = vmap(lambda one: self.loss(one, label, mask), in_dims=-1)(predictions)
+        return found
+
     @abstractmethod
     def metrics(self, judged: Judged) -> dict[str, float]:
         """Figures by name, over what the mask counts; the first one leads, and is better the higher it is."""

@@ -10,7 +10,6 @@ from torch import nn
 
 from ego.heads._base import Batch
 from ego.heads._deal import Stream, equal_chances
-from ego.heads._shared_input import SharedInput
 from ego.heads._stacked import Stacked, together
 from ego.heads._train import Loop, begin, predict
 from ego.heads._training import Group, Training
@@ -101,17 +100,3 @@ def test_together_and_alone_are_equal(head, fields):
 )
 def test_what_cannot_be_trained_together(head, training):
     assert together(head, training) is None
-
-
-def test_one_wide_layer_is_what_vmap_would_compute():
-    generator = torch.Generator().manual_seed(0)
-    rows, weight = torch.randn(4, 6, generator=generator), torch.randn(5, 3, 6, generator=generator).requires_grad_()
-    bias = torch.randn(5, 3, generator=generator).requires_grad_()
-
-    def loss(weight, bias):
-        return torch.nn.functional.linear(rows, weight, bias).square().sum()
-
-    plain = torch.autograd.grad(torch.func.vmap(loss)(weight, bias).sum(), (weight, bias))
-    with SharedInput():
-        wide = torch.autograd.grad(torch.func.vmap(loss)(weight, bias).sum(), (weight, bias))
-    assert all(torch.allclose(one, other, atol=1e-4) for one, other in zip(plain, wide, strict=True))
