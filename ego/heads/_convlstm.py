@@ -39,11 +39,19 @@ class ConvLSTMModule(Embedding):
         if self.standard is not None:
             x = self.standard(x, mask)
         if self._attention:
-            own = masks[self._attention]
-            x = x * aligned(clean(features[self._attention], own), own, mask)[:, :, None]
+            x = x * self._attended(features, masks, mask)[:, :, None]
         h, c = self.lstm_cell(x, mask)
         found: Tensor = c if self._pool == "c" else h
         return found.mean(dim=(2, 3))
+
+    def attention_maps(self, features: Tensors, masks: Tensors) -> Tensor | None:
+        """(B, S, h, w) the map beside its maps; without one None."""
+        mask = joined(features, masks, self._arrays, self._maps, of_maps=True)[1]
+        return self._attended(features, masks, mask) if self._attention else None
+
+    def _attended(self, features: Tensors, masks: Tensors, mask: Tensor) -> Tensor:
+        own = masks[self._attention]
+        return aligned(clean(features[self._attention], own), own, mask)
 
     def forward(
         self, features: Tensors, masks: Tensors, tasks: Sequence[str], labels: Tensors | None = None

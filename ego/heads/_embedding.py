@@ -26,6 +26,10 @@ class Embedding(nn.Module, ABC):
     def embed(self, features: Tensors, masks: Tensors) -> Tensor:
         """(B, width), before dropout."""
 
+    def attention_maps(self, features: Tensors, masks: Tensors) -> Tensor | None:
+        """(B, S, h, w) how much each place of each step of the leading map counts; None where the head does not say."""
+        return None
+
     def forward(
         self, features: Tensors, masks: Tensors, tasks: Sequence[str], labels: Tensors | None = None
     ) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from ego.heads._base import Tensors
@@ -32,11 +33,21 @@ class LSTAModule(Embedding):
 
     def embed(self, features: Tensors, masks: Tensors) -> Tensor:
         """(B, channels) the mean over places of the last memory, before its tanh."""
-        x, mask = map_steps(features[self._seen], masks[self._seen], self._array)
-        own = masks[self._cam]
-        memory = self.lsta_cell(x, aligned(clean(features[self._cam], own), own, mask), mask)
+        memory = self.lsta_cell(*self._steps(features, masks))
         found: Tensor = memory.c.mean(dim=(2, 3))
         return found
+
+    def attention_maps(self, features: Tensors, masks: Tensors) -> Tensor:
+        """(B, S, h, w), sums of 1 over places."""
+        x, cam, mask = self._steps(features, masks)
+        each = [memory.s[:, 0] for _, memory in self.lsta_cell.unroll(x, cam, mask)]
+        return (torch.stack(each, dim=1) + cam).flatten(2).softmax(2).view_as(cam)
+
+    def _steps(self, features: Tensors, masks: Tensors) -> tuple[Tensor, Tensor, Tensor]:
+        """Maps, their class activations and their mask, step by step."""
+        x, mask = map_steps(features[self._seen], masks[self._seen], self._array)
+        own = masks[self._cam]
+        return x, aligned(clean(features[self._cam], own), own, mask), mask
 
     def forward(
         self, features: Tensors, masks: Tensors, tasks: Sequence[str], labels: Tensors | None = None

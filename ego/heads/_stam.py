@@ -82,6 +82,10 @@ class STAMModule(Embedding):
         maps = maps.masked_scatter(mask[..., None, None, None], weights.to(rows.dtype))
         return mean(vectors, mask), maps.flatten(1, 2)
 
+    def attention_maps(self, features: Tensors, masks: Tensors) -> Tensor | None:
+        """(B, S, h, w); without attention None."""
+        return None if self._attention == "none" else self.look(features, masks)[1]
+
     def embed(self, features: Tensors, masks: Tensors) -> Tensor:
         """(B, C) means over rows of what is attended to."""
         return self.look(features, masks)[0]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ego.heads._base import Batch, Tensors
+from ego.heads._embedding import Embedding
 from ego.pipeline.around import frames
 from ego.pipeline.cached import CachedClips
 from ego.pipeline.clips import Problem
@@ -84,7 +85,7 @@ def _exhibit(
     if not moments:
         return None
     batch = clips.only(np.array([clip])).batch(np.array([0]))
-    predictions, seen = _looked_into(module, batch, tuple(run.trained_tasks))
+    predictions, seen, there = _looked_into(module, batch, tuple(run.trained_tasks))
     place, (_, centre, _), box = moments[_telling(batch, run.trained_tasks, [one for one, _, _ in moments])]
     one = Exhibit(_words(problem, clip, run.trained_tasks, predictions), centre, box)
     activation = _class_activation(run, module, seen, predictions, place)
@@ -93,6 +94,9 @@ def _exhibit(
     for name, task in run.trained_tasks.items():
         if task.reads:
             _add_step(one, name, task, predictions[name][0, place].numpy(), batch, place)
+    attention = _attention(module, seen, there, place)
+    if attention is not None and not any(np.array_equal(attention, other) for other in one.maps.values()):
+        one.maps["attention"] = attention
     return one if one.maps or one.points else None
 
 
@@ -109,13 +113,15 @@ def _telling(batch: Batch, tasks: Mapping[str, Task], places: Sequence[int]) -> 
 
 def _looked_into(
     module: nn.Module, batch: Batch, tasks: tuple[str, ...]
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The predictions, and the features as the head itself was given them."""
+) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
+    """The predictions, and the features and masks as the head itself was given them."""
     head = module.head if isinstance(module, (Joined, WithTails)) else module
     given: dict[str, Tensor] = {}
+    there: dict[str, Tensor] = {}
 
     def keep(_: nn.Module, inputs: tuple[Any, ...]) -> None:
         given.update(inputs[0])
+        there.update(inputs[1])
 
     handle = head.register_forward_pre_hook(keep)
     try:
@@ -123,7 +129,17 @@ def _looked_into(
             found: Tensors = module(batch.features, batch.masks, tasks)
     finally:
         handle.remove()
-    return {name: value.float().cpu() for name, value in found.items()}, given
+    return {name: value.float().cpu() for name, value in found.items()}, given, there
+
+
+def _attention(module: nn.Module, seen: Tensors, there: Tensors, place: int) -> Map | None:
+    """(h, w) how much the head makes of each cell at a moment; None where it does not say."""
+    head = module.head if isinstance(module, (Joined, WithTails)) else module
+    if not isinstance(head, Embedding):
+        return None
+    with torch.inference_mode():
+        maps = head.attention_maps(seen, there)
+    return None if maps is None else np.asarray(maps[0, place].float().cpu().numpy(), np.float32)
 
 
 def _class_activation(run: Run, module: nn.Module, seen: Tensors, predictions: Tensors, place: int) -> Map | None:

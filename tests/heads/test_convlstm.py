@@ -130,6 +130,14 @@ def test_uniform_attention_is_the_map_divided_by_its_places():
     assert torch.allclose(module(features, masks, ("action",))["action"], expected, atol=1e-6)
 
 
+def test_its_attention_is_the_map_beside_its_maps():
+    features, masks = clips(2)
+    module = begin(ConvLSTM(channels=8), SMALL, {"action": CLASSES}, Training()).eval()
+    assert torch.equal(module.attention_maps(features, masks), features["rgb.cam"])
+    bare = begin(ConvLSTM(features=("rgb.nbn",), channels=8), SMALL, {"action": CLASSES}, Training()).eval()
+    assert bare.attention_maps(features, masks) is None
+
+
 def test_what_it_shows_is_bounded_and_what_it_keeps_is_not():
     features, masks = clips(2)
     shown, kept = (

@@ -90,3 +90,15 @@ def test_it_needs_one_map_and_its_activations(names):
     shapes = {**SMALL, "rgb.bn": SMALL["rgb.nbn"]}
     with pytest.raises(BadRequest, match=r'expected a map and its class activations; name features such as \["rgb'):
         LSTA(features=names).build(shapes, classes(3))
+
+
+def test_attention_is_what_its_maps_are_weighted_by():
+    features, masks = clips()
+    module = begin(LSTA(pool_classes=5), SMALL, classes(6), Training()).eval()
+    with torch.inference_mode():
+        found = module.attention_maps(features, masks)
+        name = next(name for name, array in SMALL.items() if len(array.shape) == 3)
+        cam = next(name for name, array in SMALL.items() if len(array.shape) == 2)
+        attended = [x for x, _ in module.lsta_cell.unroll(features[name], features[cam], masks[name])]
+    assert torch.allclose(found.sum(dim=(2, 3)), torch.ones(2, 4), atol=1e-6)
+    assert torch.allclose(features[name] * found[:, :, None], torch.stack(attended, 1), atol=1e-6)

@@ -168,3 +168,11 @@ def test_only_maps_are_predicted(steps_task):
 def test_attention_has_the_cells_of_the_map_whatever_the_task_says(steps_task):
     module, rows, mask = small({"gaze": steps_task(14, 14)})
     assert module({"rgb": rows}, {"rgb": mask}, ("gaze",))["gaze"].shape == (3, 4, 3, 3)
+
+
+def test_attention_is_told_whether_a_task_wants_it_or_not(steps_task):
+    module, rows, mask = small({**TASKS, "gaze": steps_task(3, 3)})
+    said = module({"rgb": rows}, {"rgb": mask}, ("gaze",))["gaze"]
+    assert torch.equal(module.attention_maps({"rgb": rows}, {"rgb": mask}), said)
+    plain, rows, mask = small(attention="none")
+    assert plain.attention_maps({"rgb": rows}, {"rgb": mask}) is None

@@ -6,10 +6,15 @@ import numpy as np
 import torch
 
 from ego.heads._base import Batch
-from ego.pipeline.exhibits import _chosen, _class_activation, _looked_into, _telling
+from ego.heads._train import begin
+from ego.heads._training import Training
+from ego.heads.stam import STAM
+from ego.pipeline.exhibits import _attention, _chosen, _class_activation, _looked_into, _telling
+from ego.pipeline.tails import WithTails
 from ego.tasks.classify import Classify
 from ego.tasks.heatmap import Heatmap
 from ego.tasks.point import Point
+from ego.video import Array
 
 VERB = Classify(label="verb", classes=("open", "put", "take"))
 
@@ -33,7 +38,9 @@ def test_the_cells_that_speak_for_the_predicted_class():
     maps = torch.zeros(1, 2, 4, 5, 5)
     maps[0, 1, 2, 3, 4] = 1.0
     batch = Batch({"rgb": maps}, {"rgb": torch.ones(1, 2, dtype=torch.bool)}, {}, {})
-    predictions, seen = _looked_into(head, batch, ("verb",))
+    predictions, seen, there = _looked_into(head, batch, ("verb",))
+    assert there is not batch.masks
+    assert torch.equal(there["rgb"], batch.masks["rgb"])
     assert int(predictions["verb"].argmax()) == 1
     run = SimpleNamespace(trained_tasks={"verb": VERB}, head=SimpleNamespace(lead=lambda shapes: "rgb"), shapes={})
     found = _class_activation(run, head, seen, predictions, 1)
@@ -72,3 +79,14 @@ def test_maps_of_attention_are_labelled_once_a_step():
     known = torch.zeros(1, 8, dtype=torch.bool)
     known[0, 2] = True
     assert _telling(Batch({}, {}, {}, {"eyes": known}), {"eyes": Heatmap()}, list(range(8))) == 2
+
+
+def test_attention_is_that_of_the_head_whatever_lies_below_it():
+    head = begin(STAM(), {"rgb": Array((8, 3, 3), kind="map")}, {"verb": VERB}, Training()).eval()
+    rows, mask = torch.rand(1, 4, 8, 3, 3), torch.ones(1, 4, dtype=torch.bool)
+    found = _attention(head, {"rgb": rows}, {"rgb": mask}, 2)
+    assert found.shape == (3, 3)
+    assert (found.min(), found.max()) == (0, 1)
+    with_tails = WithTails({}, {}, head)
+    assert np.array_equal(_attention(with_tails, {"rgb": rows}, {"rgb": mask}, 2), found)
+    assert _attention(Head(), {"rgb": rows}, {"rgb": mask}, 2) is None
