@@ -25,6 +25,10 @@ SMALL = {
     "san_heads": (PICTURE, "rgb.size=64", "eyes.size=[2, 2]", "sampling.rows=0"),
     "stam_heads": (PICTURE, "rgb.size=64", "rgb.window.stride=30", "eyes.size=[2, 2]"),
     "egornn": (*FRAMES, "head.channels=16"),
+    "fpar_heads": (
+        "rgb.flow.flow.picture={ fit = 'squash', size = 64 }", *FRAMES, "head.channels=16", "moves.size=2",
+        "motion_map.idt.height=64", "motion_map.idt.scales=1",
+    ),
     "lsta": FRAMES,
     "sparnet_heads": (
         *FRAMES, "head.channels=16", "moves.size=2", "motion_map.idt.height=64", "motion_map.idt.scales=1",
