@@ -99,12 +99,14 @@ def _draw(found: "Sequence[Line]") -> None:
     from rich.table import Column, Table
 
     names = list(dict.fromkeys(name for line in found for name in line.figures))
-    table = Table(Column("setting"), Column("split", no_wrap=True), "task", *(one.replace("_", " ") for one in names))
+    words = [one_line(word).removeprefix("training.") for line in found for word in line.words]
+    setting = Column("setting", min_width=max(map(len, words), default=0))
+    table = Table(setting, Column("split", no_wrap=True), "task", *(one.replace("_", " ") for one in names))
     for number, line in enumerate(found):
         cells = [_percent(line.figures[name]) if name in line.figures else "" for name in names]
         last = number + 1 == len(found) or found[number + 1].words != line.words
-        setting = " ".join(one_line(word).removeprefix("training.") for word in line.words) or "the recipe's"
-        table.add_row(setting, line.split, line.task, *cells, end_section=last)
+        own = " ".join(one_line(word).removeprefix("training.") for word in line.words) or "the recipe's"
+        table.add_row(own, line.split, line.task, *cells, end_section=last)
     Console().print(table)
 
 

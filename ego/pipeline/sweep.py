@@ -16,6 +16,7 @@ from ego.heads._stacked import Stacked, StackedStep, Together, together
 from ego.heads._train import Predicted, Step, predict
 from ego.heads._training import Training
 from ego.pipeline import cached, runs
+from ego.pipeline.embeddings import of_tested
 from ego.pipeline.fit import (
     Finished,
     Trained,
@@ -30,6 +31,7 @@ from ego.pipeline.fit import (
 )
 from ego.pipeline.held_out import chances
 from ego.pipeline.recipe import Recipe
+from ego.pipeline.resident import on_device
 
 MOST_TOGETHER = 256
 """How many settings share one computation: their weights and what Adam keeps of them lie in memory together."""
@@ -159,6 +161,7 @@ def _together(
     first = plans[0]
     clips = stored_clips(first, entries, at)
     clips = cached.with_targets(clips, first.head, variants[0].recipe, entries, clips.shapes, at.store)
+    clips = on_device(clips, at.device)
     results: list[list[runs.FoldResult]] = [[] for _ in plans]
     spoilt: dict[int, str] = {}
     for fold in first.problem.folds:
@@ -219,7 +222,9 @@ def _results(
             for step, loss in zip(steps, losses[:, place], strict=True)
         ]
         found = {split: combined(plan, some, looked[split], splits[split]) for split, some in mine.items()}
-        yield runs.FoldResult(fold, trained.one(place), lines, found)
+        module = trained.one(place)
+        embedded = of_tested(module, clips, problem, fold, device)
+        yield runs.FoldResult(fold, module, lines, found, clips.shapes, embedded=embedded)
 
 
 def jobs_for(device: str, asked: int | None) -> int:

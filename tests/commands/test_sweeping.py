@@ -45,6 +45,26 @@ def test_every_setting_is_the_run_it_would_be_alone(run_in, colours, tmp_path, a
             assert all(np.abs(tensors[key] - other[file][key]).max() < 1e-4 for key in tensors)
         metrics = [json.loads((tmp_path / place / name / "metrics.json").read_text()) for place in "ab"]
         assert metrics[0] == metrics[1]
+        held = [sorted(path.name for path in (tmp_path / place / name).iterdir() if path.is_file()) for place in "ab"]
+        assert held[0] == held[1]
+
+
+def test_a_setting_can_be_asked_again(run_in, colours, tmp_path):
+    """As any run: tested again it says the same, and says something of videos."""
+    swept = run_in(*typed(colours, tmp_path, "--set", "training.epochs=5", "--json", "--sweep", "lr=0.01,0.1"))
+    folder = next(line["runs"][0] for line in swept if line["settings"] == ["training.lr=0.1"])
+    told = json.loads((tmp_path / folder.rpartition("/")[2] / "metrics.json").read_text())
+    again = run_in("evaluate", folder, "--fold", "one", "--json")
+    assert again[0]["figures"]["accuracy"] == told["folds"]["one"]["validation"]["verb"]["accuracy"]
+    said = run_in("predict", folder, "--json", "--stride", "1", colours.data / "videos" / "one.mp4")
+    assert len(said) == 6
+
+
+def test_settings_that_differ_are_told_apart_in_a_narrow_table(run, colours, tmp_path):
+    done = run(*typed(colours, tmp_path, "--set", "training.epochs=1", "--fold", "one", "--sweep", "lr=0.01,0.1",
+                      "--sweep", "weight_decay=0.01,0.02"))  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    assert {f"weight_decay={one}" in done.stdout for one in ("0.01", "0.02")} == {True}
 
 
 def test_the_table_has_means_and_a_second_time_trains_nothing(run, colours, tmp_path):
