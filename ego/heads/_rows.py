@@ -17,6 +17,14 @@ def clean(rows: Tensor, mask: Tensor) -> Tensor:
     return rows.float().masked_fill(~mask.view(*mask.shape, *(1,) * (rows.ndim - 2)), 0.0)
 
 
+def traced() -> bool:
+    """Whether the module is being written as a program: then nothing may depend on which rows are there.
+
+    What is saved by leaving masked rows out is then computed and set to 0, which in eval mode is the same.
+    """
+    return torch.compiler.is_exporting()
+
+
 def map_steps(rows: Tensor, mask: Tensor, array: Array) -> tuple[Tensor, Tensor]:
     """(B, S, C, h, w) maps and (B, S) mask of rows (C, h, w) or (C, T, h, w): S = N * T steps."""
     count, rows = steps(array), clean(rows, mask)
@@ -55,6 +63,8 @@ class Standard(nn.BatchNorm2d):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:  # type: ignore[override]
         """(B, S, C, h, w) of steps (B, S, C, h, w) and their mask (B, S), 0 where they are not there."""
+        if traced():
+            return clean(super().forward(x.flatten(0, 1)).view_as(x), mask)
         found = torch.zeros_like(x)
         if bool(mask.any()):
             found[mask] = super().forward(x[mask])
@@ -78,7 +88,7 @@ def aligned(x: Tensor, mask: Tensor, lead: Tensor) -> Tensor:
 
     Both cover the same clip, so step i of n stands where step m * (i + 1/2) / n of m does; 0 where none is there.
     """
-    if mask.shape == lead.shape and bool((mask == lead).all()):
+    if not traced() and mask.shape == lead.shape and bool((mask == lead).all()):
         return x
     own, count = mask.sum(dim=1, keepdim=True), lead.sum(dim=1, keepdim=True).clamp(min=1)
     rank = lead.long().cumsum(dim=1) - 1

@@ -8,9 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from ego.errors import BadRequest
 from ego.heads._base import Tensors
 from ego.heads._embedding import Embedding
-from ego.heads._rows import in_front, joined, mean
+from ego.heads._rows import in_front, joined, mean, traced
 from ego.video import Array
 
 
@@ -70,12 +71,10 @@ class LSTMModule(SequenceModule):
         """The LSTM sees what is there alone, one after another."""
         places = in_front(mask)
         lengths = mask.sum(dim=1)
-        packed = pack_padded_sequence(
-            x.gather(1, places[..., None].expand_as(x)),
-            lengths.clamp(min=1).cpu(),
-            batch_first=True,
-            enforce_sorted=False,
-        )
+        first = x.gather(1, places[..., None].expand_as(x))
+        if traced():
+            return self._unpacked(first, places, mask)
+        packed = pack_padded_sequence(first, lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False)
         out, (h, _) = self.lstm(packed)
         seen, _ = pad_packed_sequence(out, batch_first=True, total_length=x.shape[1])
         back = places.argsort(dim=1)[..., None].expand(-1, -1, seen.shape[2])
@@ -83,6 +82,21 @@ class LSTMModule(SequenceModule):
         if self._pool == "mean":
             return mean(each, mask), each
         last = torch.cat([h[-2], h[-1]], dim=1) if self.lstm.bidirectional else h[-1]
+        return last * (lengths > 0)[:, None], each
+
+    def _unpacked(self, first: Tensor, places: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """The same without packing: what stands behind the last step changes nothing before it."""
+        if self.lstm.bidirectional:
+            raise BadRequest(
+                "a bidirectional lstm begins where each clip ends, which no exported program can; fit one way"
+            )
+        start = first.new_zeros(self.lstm.num_layers, len(first), self.lstm.hidden_size)
+        out, _ = self.lstm(first, (start, start))
+        each = out.gather(1, places.argsort(dim=1)[..., None].expand_as(out)) * mask[..., None]
+        if self._pool == "mean":
+            return mean(each, mask), each
+        lengths = mask.sum(dim=1)
+        last = out.gather(1, (lengths - 1).clamp(min=0)[:, None, None].expand(-1, 1, out.shape[2]))[:, 0]
         return last * (lengths > 0)[:, None], each
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ego.heads._base import Tensors, slot
 from ego.heads._embedding import Embedding
-from ego.heads._rows import clean, mean
+from ego.heads._rows import clean, mean, traced
 from ego.layers.inception import Mixed, Unit3d
 from ego.video import Array
 
@@ -69,18 +69,26 @@ class STAMModule(Embedding):
         """(B, C) means of what is attended to, and (B, S, h, w) attention; 0 where rows are masked."""
         rows, mask = features[self._name], masks[self._name]
         rows = clean(rows if self._timed else rows[:, :, :, None], mask)
+        if traced():
+            vectors, weights = self._pool(rows.flatten(0, 1))
+            found = mask.float()[:, :, None, None, None] * weights.view(*mask.shape, *weights.shape[1:])
+            return mean(vectors.view(*mask.shape, -1), mask), found.flatten(1, 2)
         if not bool(mask.any()):
             return rows[:, 0].mean(dim=(2, 3, 4)), rows[:, :, 0].flatten(1, 2)
-        x = rows[mask]  # a norm's statistics are of what is there
+        pooled, weights = self._pool(rows[mask])  # a norm's statistics are of what is there
+        vectors = rows.new_zeros(*mask.shape, rows.shape[2]).masked_scatter(mask[..., None], pooled.to(rows.dtype))
+        maps = rows.new_zeros(*mask.shape, *weights.shape[1:])
+        maps = maps.masked_scatter(mask[..., None, None, None], weights.to(rows.dtype))
+        return mean(vectors, mask), maps.flatten(1, 2)
+
+    def _pool(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(M, C) means of what is attended to and (M, T, h, w) attention, of maps (M, C, T, h, w)."""
         x = x if self.standard is None else self.standard(x)
         weights = self.attend(x)
         pooled = (weights[:, None] * x).mean(dim=(2, 3, 4))
         if self._normalised:
             pooled = pooled / weights.mean(dim=(1, 2, 3)).clamp(min=1e-6)[:, None]
-        vectors = rows.new_zeros(*mask.shape, x.shape[1]).masked_scatter(mask[..., None], pooled.to(rows.dtype))
-        maps = rows.new_zeros(*mask.shape, *weights.shape[1:])
-        maps = maps.masked_scatter(mask[..., None, None, None], weights.to(rows.dtype))
-        return mean(vectors, mask), maps.flatten(1, 2)
+        return pooled, weights
 
     def attention_maps(self, features: Tensors, masks: Tensors) -> Tensor | None:
         """(B, S, h, w); without attention None."""

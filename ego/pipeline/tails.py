@@ -15,6 +15,7 @@ from ego.errors import BadRequest
 from ego.extractors._backbone import Backbone
 from ego.extractors._base import Extractor, Files
 from ego.heads._base import Head, Tensors, slot
+from ego.heads._rows import clean, traced
 from ego.video import Array
 
 
@@ -118,6 +119,9 @@ class WithTails(nn.Module):
 
     def _above(self, own: str, rows: Tensor, mask: Tensor) -> dict[str, Tensor]:
         """(B, N, ...) of each end point, 0 where the row is masked: those are not computed."""
+        if traced():
+            whole = self.tails[slot(own)](rows.flatten(0, 1))
+            return {name: clean(x.view(*mask.shape, *x.shape[1:]), mask) for name, x in whole.items()}
         places = mask.flatten().nonzero()[:, 0]
         some = rows.flatten(0, 1)[places if len(places) else slice(0, 1)]
         found = {}

@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
+from ego.errors import BadRequest
 from ego.heads._base import Head, steps
 from ego.heads._train import Stream, begin, predict, train
 from ego.heads._training import Training
@@ -164,6 +165,35 @@ def test_predictions_have_their_declared_shape_and_are_asked_for_by_name(name, t
             alone = module(batch.features, batch.masks, (task,))
             assert set(alone) == {task}
             assert torch.allclose(alone[task], prediction, atol=1e-5)
+
+
+class Program(torch.nn.Module):
+    """A head as it is exported: features and masks in, scores out."""
+
+    def __init__(self, module, tasks):
+        super().__init__()
+        self.module, self.tasks = module, tasks
+
+    def forward(self, features, masks):
+        return self.module(features, masks, self.tasks)
+
+
+@pytest.mark.parametrize(("name", "table", "shapes", "dense"), EACH)
+def test_an_exported_head_says_the_same_whichever_rows_are_there(name, table, shapes, dense, setting, toy):
+    head, tasks, features, masks, labels = prepared(setting, name, table, shapes, dense)
+    data = toy(features, masks, labels)
+    module, batch = module_of(head, shapes, tasks, data).eval(), data.whole()
+    program, everywhere = Program(module, tuple(tasks)), {key: torch.ones_like(x) for key, x in batch.masks.items()}
+    if getattr(head, "bidirectional", False):
+        with pytest.raises(BadRequest, match="a bidirectional lstm begins where each clip ends"):
+            torch.export.export(program, (dict(batch.features), everywhere))
+        return
+    exported = torch.export.export(program, (dict(batch.features), everywhere)).module()
+    with torch.no_grad():
+        for there in (everywhere, dict(batch.masks)):
+            found, expected = exported(dict(batch.features), there), program(batch.features, there)
+            for task, said in expected.items():
+                assert torch.allclose(found[task], said, atol=1e-4, rtol=1e-4), task
 
 
 @pytest.mark.parametrize(("name", "table", "shapes", "dense"), EACH)
