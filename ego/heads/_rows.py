@@ -80,7 +80,8 @@ def mean(x: Tensor, mask: Tensor) -> Tensor:
 
 def in_front(mask: Tensor) -> Tensor:
     """(B, S) places: those that are there first, in their order."""
-    return torch.argsort((~mask).to(torch.uint8), dim=1, stable=True)
+    places = torch.arange(mask.shape[1], device=mask.device)  # no two alike: programs of ONNX know no stable sort
+    return torch.argsort(places + (~mask).to(torch.int64) * mask.shape[1], dim=1)
 
 
 def aligned(x: Tensor, mask: Tensor, lead: Tensor) -> Tensor:

@@ -7,7 +7,8 @@ it. Otherwise it is the head, which takes features and masks by name.
 import json
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -95,6 +96,21 @@ def export(run: Run, fold: str, files: Files, form: Form, path: Path, frame: tup
         raise BadRequest(f"got {str(path)!r}, expected a file that ends in {SUFFIXES[form]} for --to {form}")
     if not path.parent.is_dir():
         raise BadRequest(f"the folder {path.parent} is not there; make it or name another")
+    with _quiet():
+        return _written(run, fold, files, form, path, frame)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """torch and onnxscript would tell what they do not need, what they do by themselves and what will change."""
+    for name in ("torch.onnx", "torch.export", "onnxscript"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _written(run: Run, fold: str, files: Files, form: Form, path: Path, frame: tuple[int, int]) -> Exported:
     why = why_features(run)
     model, example = _features(run, fold, files) if why else _frames(run, fold, files, frame, form)
     with torch.no_grad():
@@ -215,11 +231,11 @@ def _write_onnx(program: ExportedProgram, inputs: list[str], outputs: list[str],
         raise BadRequest(
             f"--to onnx needs {' and '.join(missing)}; install ego with its extra: pip install ego[models]"
         )
-    # it would tell what it does not need and what torch will change
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    try:
         made = torch.onnx.export(program, input_names=inputs, output_names=outputs, dynamo=True, verbose=False)
+    except torch.onnx.OnnxExporterError as error:
+        why = (str(error.__cause__ or error).strip().splitlines() or [""])[0]
+        raise BadRequest(f"the model has no form in ONNX ({why:.160}); write it with --to torch") from error
     assert made is not None
     made.model.metadata_props["ego"] = json.dumps(about)
     made.save(str(path))

@@ -1,10 +1,12 @@
 """`ego export`: what is stored becomes files, or one red line."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from click.testing import Result
 
 from ego.cache.key import FeatureKey
@@ -61,3 +63,23 @@ def test_a_run_needs_a_file_and_one_fold(run: Run, fitted: Path, tmp_path: Path)
     assert "expected a VIDEO with --store" in run("export", "clip", "--store", tmp_path, "--with", "dis").stderr
     wrong = ("export", fitted, "--to", "torch", "--fold", "two", "--frame", "big", tmp_path / "model.pt2")
     assert "got --frame 'big', expected WxH" in run(*wrong).stderr
+
+
+@pytest.mark.parametrize("form", ["torch", "onnx"])
+def test_a_head_that_follows_rows_in_order_is_written_without_a_word_of_others(run, colours, tmp_path, form):
+    pytest.importorskip("onnxruntime")
+    folder = sys.modules["colours"].fit(
+        colours, tmp_path / "runs", "head.name=lstm", "head.width=8", "training.epochs=2", folds=("one",)
+    )
+    path = tmp_path / {"torch": "model.pt2", "onnx": "model.onnx"}[form]
+    done = run("export", folder, "--to", form, path)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "within" in done.stdout
+
+
+def test_a_head_that_reads_backwards_is_refused_in_one_sentence(run, colours, tmp_path):
+    settings = ("head.name=lstm", "head.width=8", "head.bidirectional=true", "training.epochs=1")
+    folder = sys.modules["colours"].fit(colours, tmp_path / "runs", *settings, folds=("one",))
+    done = run("export", folder, "--to", "torch", tmp_path / "model.pt2")
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+    assert "cannot be traced: a bidirectional lstm begins where each clip ends" in done.stderr
