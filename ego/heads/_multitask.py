@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ego.heads._base import Tensors, slot
 from ego.heads._embedding import apart
-from ego.heads._rows import map_steps, mean, vector_steps
+from ego.heads._rows import in_pieces, map_steps, mean, vector_steps
 from ego.video import Array
 
 
@@ -23,15 +23,17 @@ class MultitaskModule(nn.Module):
         dropout: float,
         clips: Mapping[str, tuple[int, ...]],
         steps: Mapping[str, tuple[int, ...]],
+        pieces: int = 0,
     ) -> None:
         super().__init__()
         self._arrays, self._lead, self._names = dict(arrays), lead, tuple(widths)
-        self._clips, self._steps = dict(clips), dict(steps)
+        self._clips, self._steps, self._pieces = dict(clips), dict(steps), pieces
         self.dropout = nn.Dropout(dropout)
-        self.layers = apart(clips, lambda name: _linear(sum(widths.values()), prod(clips[name])))
         vectors = [name for name, shape in steps.items() if len(shape) == 1]
-        self.step_layers = apart(vectors, lambda name: _linear(widths[lead], steps[name][0]))
         of_maps = [name for name in steps if name not in vectors]
+        where = pieces * sum(prod(steps[name][:-2]) for name in of_maps) * prod(arrays[lead].shape[-2:])
+        self.layers = apart(clips, lambda name: _linear(sum(widths.values()) + where, prod(clips[name])))
+        self.step_layers = apart(vectors, lambda name: _linear(widths[lead], steps[name][0]))
         self.points = apart(of_maps, lambda name: _convolution(widths[lead], prod(steps[name][:-2])))
 
     def forward(
@@ -46,7 +48,8 @@ class MultitaskModule(nn.Module):
                 for name in self._names
                 if name != self._lead
             ]
-            hidden = self.dropout(torch.cat([mean(*part) for part in parts], dim=1))
+            seen = [mean(*part) for part in parts] + (self._where(x, mask) if self._pieces else [])
+            hidden = self.dropout(torch.cat(seen, dim=1))
             for name in tasks:
                 if name in self._clips:
                     found[name] = self.layers[slot(name)](hidden).unflatten(1, self._clips[name])
@@ -57,6 +60,12 @@ class MultitaskModule(nn.Module):
             elif name in self._steps:
                 found[name] = self.step_layers[slot(name)](self.dropout(x.mean(dim=(3, 4))))
         return found
+
+    def _where(self, x: Tensor, mask: Tensor) -> list[Tensor]:
+        """(B, pieces * L * h * w) for each task of points: how much likelier than at random each is in each cell."""
+        share, cells = in_pieces(mask, self._pieces), x.shape[-2] * x.shape[-1]
+        maps = [layer(x.flatten(0, 1)).flatten(2).softmax(2).unflatten(0, mask.shape) for layer in self.points.values()]
+        return [torch.einsum("bps,bslc->bplc", share, one * cells).flatten(1) for one in maps]
 
 
 def _linear(width: int, out: int) -> nn.Linear:

@@ -78,6 +78,18 @@ def mean(x: Tensor, mask: Tensor) -> Tensor:
     return total / mask.sum(dim=1).clamp(min=1).view(-1, *(1,) * (x.ndim - 2))
 
 
+def in_pieces(mask: Tensor, pieces: int) -> Tensor:
+    """(B, pieces, S) the weight of each step in the mean over each of so many equal pieces of those that are there.
+
+    A step counts by the time that it shares with the piece; where none is there all are 0.
+    """
+    count = mask.sum(dim=1).clamp(min=1)[:, None, None]
+    rank = (mask.cumsum(dim=1) - 1)[:, None]
+    first = torch.arange(pieces, device=mask.device)[None, :, None]
+    both = torch.minimum((rank + 1) / count, (first + 1) / pieces) - torch.maximum(rank / count, first / pieces)
+    return both.clamp(min=0) * pieces * mask[:, None]
+
+
 def in_front(mask: Tensor) -> Tensor:
     """(B, S) places: those that are there first, in their order."""
     places = torch.arange(mask.shape[1], device=mask.device)  # no two alike: programs of ONNX know no stable sort

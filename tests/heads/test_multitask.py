@@ -143,3 +143,27 @@ def test_points_have_the_cells_of_the_map_whatever_the_task_says(steps_task):
 def test_a_head_of_maps_needs_one():
     with pytest.raises(BadRequest, match=r"multitask needs a map .* it got: rgb \[768\]"):
         Multitask().build({"rgb": Array((768,))}, {"action": classes(3)})
+
+
+def test_classes_may_see_where_points_are_and_when(steps_task):
+    array = Array((2, 2, 2), kind="map")
+    tasks = {"verb": classes(2), "hands": steps_task(2, 2, 2)}
+    module = begin(Multitask(pieces=2), {"rgb": array}, tasks, Training())
+    with torch.no_grad():
+        module.points["of_hands"].weight.copy_(20 * torch.eye(2)[:, :, None, None])
+        module.layers["of_verb"].weight.zero_()
+        module.layers["of_verb"].weight[0, 2 + 3] = 1.0  # first piece, left hand, last cell
+        module.layers["of_verb"].weight[1, 2 + 8 + 4] = 1.0  # second piece, right hand, first cell
+    rows = torch.zeros(2, 5, 2, 2, 2)
+    rows[:, :2, 0, 1, 1] = rows[:, 2:4, 1, 0, 0] = 1.0
+    mask = torch.tensor([[True] * 4 + [False]] * 2)
+    rows[1] = rows[1].flip(0).roll(-1, 0)
+    found = module({"rgb": rows}, {"rgb": mask}, ("verb",))["verb"]
+    assert torch.allclose(found, torch.tensor([[4.0, 4.0], [1.0, 1.0]]), atol=1e-5)
+
+
+def test_what_classes_see_of_points_needs_points():
+    with pytest.raises(BadRequest, match="no task of points"):
+        Multitask(pieces=2).build({"rgb": SMALL}, {"verb": classes(2)})
+    with pytest.raises(BadRequest, match="at least 0"):
+        Multitask(pieces=-1)

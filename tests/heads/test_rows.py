@@ -2,7 +2,7 @@
 
 import torch
 
-from ego.heads._rows import aligned, clean, in_front, joined, map_steps, mean, tokens, vector_steps
+from ego.heads._rows import aligned, clean, in_front, in_pieces, joined, map_steps, mean, tokens, vector_steps
 from ego.video import Array
 
 MASK = torch.tensor([[True, True, False]])
@@ -58,3 +58,12 @@ def test_features_stand_side_by_side_on_the_steps_of_the_first():
 
 def test_what_is_there_comes_first_in_its_order():
     assert in_front(torch.tensor([[False, True, False, True]])).tolist() == [[1, 3, 0, 2]]
+
+
+def test_steps_count_in_each_piece_by_the_time_they_share_with_it():
+    mask = torch.tensor([[True, False, True, True], [False, True, False, False], [False] * 4])
+    found = in_pieces(mask, 2)
+    assert torch.allclose(found[0], torch.tensor([[2 / 3, 0, 1 / 3, 0], [0, 0, 1 / 3, 2 / 3]]))
+    assert found[1].tolist() == [[0, 1, 0, 0], [0, 1, 0, 0]]
+    assert not found[2].any()
+    assert torch.allclose(in_pieces(mask, 1)[:2, 0] @ torch.arange(4.0), torch.tensor([5 / 3, 1.0]))
