@@ -6,15 +6,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ego.extractors._boxes import overlaps
-from ego.extractors._parting import Line, Part, Patch, Place, Places, axis, misfit, standing, through, two_lines
+from ego.extractors._parting import LONG, Line, Part, Patch, Place, Places, axis, misfit, standing, through, two_lines
 
 Box = tuple[float, float, float, float]
 
 ELBOWS = 1.35
 """How far below the frame's top the elbows are, in heights of the frame."""
-
-LONG = 1.6
-"""From here on the ratio of a patch's length to its width tells where its arm points."""
 
 BROAD, BROAD_LOW = 0.042, 0.05
 """How far pixels stray from one line, in widths of the frame, where a patch is too broad for one arm, and where it is
@@ -77,19 +74,22 @@ def _hands(patch: Patch, parts: list[Part], reach: float) -> list[Hand]:
 def _ways(patch: Patch, before: Sequence[Before]) -> list[list[Part]]:
     """The ways to part a patch in arms.
 
-    It is two where it has the shape of two arms, comes in at two places of the border, or is broad and low and had two
-    hands in it. Where two hands met in it lately, it may be any of these, one hand, or one that rests where it was and
-    another that reaches across.
+    It is one where it is as thin as one arm. Else it is two where it has the shape of two arms, comes in at two places
+    of the border, or is low and had two hands in it. Where two hands met in it lately, it may be any of these, one
+    hand, or one that rests where it was and another that reaches across.
     """
-    entries = sorted(_entries(*patch))
+    whole = [np.ones(len(patch.columns), bool)]
     thin, low = patch.thin(), standing(patch)
     stray = misfit(thin, [through(thin, low)])
-    shape = _shape(thin, entries, stray) if not low and stray > BROAD else None
+    if stray <= (BROAD_LOW if low else BROAD):
+        return [whole]
+    entries = sorted(_entries(*patch))
+    shape = None if low else _shape(thin, entries, stray)
     met = len(before) == 2 and all(one.lately for one in before)
     if shape and not met:
         return [_parts(patch, shape)]
-    ways = [_parts(patch, shape)] if shape else [] if len(entries) > 1 else [[np.ones(len(patch.columns), bool)]]
-    if len(before) == 2 and (met or (low and stray > BROAD_LOW)):
+    ways = [_parts(patch, shape)] if shape else [] if len(entries) > 1 else [whole]
+    if met or (len(before) == 2 and low):
         lines = two_lines(thin, _nearer_arm(thin, before), low)
         ways += [_parts(patch, lines)] if lines else []
         if lines and not met:
