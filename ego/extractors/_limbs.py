@@ -74,22 +74,19 @@ def _hands(patch: Patch, parts: list[Part], reach: float) -> list[Hand]:
 def _ways(patch: Patch, before: Sequence[Before]) -> list[list[Part]]:
     """The ways to part a patch in arms.
 
-    It is one where it is as thin as one arm. Else it is two where it has the shape of two arms, comes in at two places
-    of the border, or is low and had two hands in it. Where two hands met in it lately, it may be any of these, one
-    hand, or one that rests where it was and another that reaches across.
+    It is two where it has the shape of two arms, comes in at two places of the border, or is broad and low and had two
+    hands in it. Where two hands met in it lately, it may be any of these, one hand, or one that rests where it was and
+    another that reaches across.
     """
-    whole = [np.ones(len(patch.columns), bool)]
+    entries = sorted(_entries(*patch))
     thin, low = patch.thin(), standing(patch)
     stray = misfit(thin, [through(thin, low)])
-    if stray <= (BROAD_LOW if low else BROAD):
-        return [whole]
-    entries = sorted(_entries(*patch))
-    shape = None if low else _shape(thin, entries, stray)
+    shape = _shape(thin, entries, stray) if not low and stray > BROAD else None
     met = len(before) == 2 and all(one.lately for one in before)
     if shape and not met:
         return [_parts(patch, shape)]
-    ways = [_parts(patch, shape)] if shape else [] if len(entries) > 1 else [whole]
-    if met or (len(before) == 2 and low):
+    ways = [_parts(patch, shape)] if shape else [] if len(entries) > 1 else [[np.ones(len(patch.columns), bool)]]
+    if len(before) == 2 and (met or (low and stray > BROAD_LOW)):
         lines = two_lines(thin, _nearer_arm(thin, before), low)
         ways += [_parts(patch, lines)] if lines else []
         if lines and not met:
