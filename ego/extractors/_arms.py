@@ -110,9 +110,7 @@ def _found(view: View, colours: Colours, lately: Lately, hand_width: float) -> D
     return Detections.make(np.array(boxes), np.array(scores), np.array(origins))
 
 
-def _parts(
-    mask: NDArray[Any], whole: NDArray[Any], moves: NDArray[Any], learnt: Plane
-) -> Iterator[Patch]:
+def _parts(mask: NDArray[Any], whole: NDArray[Any], moves: NDArray[Any], learnt: Plane) -> Iterator[Patch]:
     """The pixels of what can be an arm: large enough, moving or surely skin, and joined to the lower border."""
     height, width = mask.shape
     _, joined = cv2.connectedComponents(whole)
