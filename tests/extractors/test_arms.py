@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ego.errors import BadRequest
-from ego.extractors._arms import binned, skin_prior
+from ego.extractors._arms import _parts, binned, skin_prior
 from ego.extractors._base import Beside
 from ego.extractors._detector import Shot
 from ego.extractors._room import Camera, Room
@@ -111,6 +111,29 @@ def test_skin_of_every_tone_is_likelier_than_other_colours():
 
     others = [(62, 84, 128), (84, 88, 92), (70, 112, 80), (225, 225, 220), (128, 52, 56), (214, 48, 30)]
     assert min(map(like, SKINS)) > 1.5 * max(map(like, others))
+
+
+def shape(left: int, top: int, wide: int, tall: int, cut: int = 0) -> np.ndarray:
+    """A box on the lower border, without a corner of so many pixels."""
+    mask = np.zeros((TALL, WIDE), np.uint8)
+    mask[top : top + tall, left : left + wide] = 1
+    mask[top : top + cut, left : left + 2 * cut] = 0
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("mask", "moves", "arms"),
+    [
+        (shape(60, 100, 80, 44), -1.0, 0),  # a board that lies still
+        (shape(60, 100, 80, 44), 1.0, 1),
+        (shape(60, 100, 40, 44), -1.0, 1),  # as wide as a hand
+        (shape(60, 100, 80, 44, 30), -1.0, 1),  # an arm does not fill its box
+        (shape(60, 60, 40, 44), -1.0, 0),  # hangs together with no border
+    ],
+)
+def test_what_is_wide_and_fills_its_box_is_the_room_unless_it_moves(mask: np.ndarray, moves: float, arms: int):
+    surely = np.full(mask.shape, 2.0, np.float32)
+    assert len(list(_parts(mask, mask, np.full(mask.shape, moves), surely))) == arms
 
 
 @pytest.mark.parametrize("fields", [{"height": 20}, {"step_seconds": 0.0}, {"hand_width": 1.0}])

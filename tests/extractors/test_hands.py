@@ -117,6 +117,15 @@ def test_short_tracks_low_scores_and_doubles_are_dropped():
     assert follow(given(), hand_boxes(double, FPS), 9)["visible"].sum(axis=1).tolist() == [1] * 9
 
 
+def test_a_detection_is_kept_over_a_better_track_that_is_only_predicted():
+    sure = [at(frame, 0.2, side=0) for frame in range(18) if frame not in (8, 9)]
+    weak = [at(frame, 0.6, score=0.5, side=0) for frame in range(18)]
+    found = follow(given(), hand_boxes([*sure, *weak], FPS), 18)
+    centre = found["boxes"][:, 0, [0, 2]].mean(axis=1)
+    assert centre == pytest.approx(np.where(np.isin(np.arange(18), (8, 9)), 0.6, 0.2), abs=0.01)
+    assert found["score"][[7, 8, 9, 10], 0] == pytest.approx([0.9, 0.5, 0.5, 0.9])
+
+
 def test_corners_with_an_inset():
     boxes = np.array([[0.1, 0.2, 0.3, 0.6], [0.5, 0.2, 0.9, 0.6]])
     assert corners(boxes, 0.25) == pytest.approx(np.array([[0.25, 0.3], [0.6, 0.3]]))

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from ego.extractors._limbs import Before, Hand, ends
+from ego.extractors._limbs import ELBOWS, Before, Hand, _nearer_arm, ends
+from ego.extractors._parting import Patch
 
 WIDE, TALL = 192, 144
 REACH = 0.15 * WIDE
@@ -70,3 +71,22 @@ def test_a_broad_low_patch_is_the_two_hands_it_was():
     assert middle(one)[0] < 75
     assert middle(two)[0] > 90
     assert len(ends(*low, WIDE, TALL, REACH)) == 1
+
+
+def test_two_arms_are_told_apart_by_the_elbows_they_had():
+    box = (0.45, 0.4, 0.55, 0.6)  # both hands are at the same place, 0.85 heights above their elbows
+    arms = Before(box, 0.1, box, True), Before(box, 0.9, box, True)
+    low = 0.5 + (ELBOWS - 0.5) / 2  # half the way down, the arms are at 0.3 and at 0.7
+    columns = np.array([0.3, 0.45, 0.55, 0.7]) * WIDE
+    places = Patch(columns.round().astype(int), np.full(4, round(low * TALL)), WIDE, TALL)
+    assert _nearer_arm(places, arms).tolist() == [True, True, False, False]
+    assert _nearer_arm(places, arms[::-1]).tolist() == [False, False, True, True]
+
+
+def test_what_comes_in_at_two_places_of_the_border_is_two_arms():
+    across = patch(((0, 100), (WIDE - 1, 100)))  # one straight line, from side to side
+    one, two = sorted(ends(*across, WIDE, TALL, REACH), key=lambda hand: hand.origin)
+    assert (one.origin, two.origin) == pytest.approx((0, 1), abs=0.02)
+    assert one.box[2] == pytest.approx(0.5, abs=0.02)
+    assert two.box[0] == pytest.approx(0.5, abs=0.02)
+    assert len(ends(*patch(((0, 100), (150, 100))), WIDE, TALL, REACH)) == 1
