@@ -80,10 +80,10 @@ VERB = '[tasks.verb]\nname = "classify"\nlabel = "verb"\nunseen = "count"\ntop =
 NOUN = VERB.replace("verb", "noun")
 HANDS = '[tasks.points]\nname = "point"\nwho = "hands"\nsize = [4, 4]\n'
 GAZE = '[tasks.eyes]\nname = "heatmap"\nsize = [6, 6]\nsigma = 0.7\n'
-TAIL = '[head]\nname = "multitask"\nfeatures = ["stage.conv5_x"]\ntails = ["stage"]\n'
+TAIL = '[head]\nname = "multitask"\nfeatures = ["stage.conv5_x"]\ntails = ["stage"]\npieces = 4\n'
 STAM = '[head]\nname = "stam"\nfeatures = ["look"]\nnormalised = true\nstandard = true\n'
-MEAN = '[head]\nname = "linear"\nnorm = "batch"\nfeatures = ["look"]\n'
-CELL = '[head]\nname = "convlstm"\nfeatures = ["look"]\nchannels = 16\nstandard = true\n'
+MEAN = '[head]\nname = "linear"\nnorm = "batch"\nfeatures = ["coarse"]\n'
+CELL = '[head]\nname = "convlstm"\nfeatures = ["coarse"]\nchannels = 32\ndropout = 0.0\nstandard = true\n'
 
 
 Score = Callable[[Plan, FoldResult], float]
@@ -131,20 +131,22 @@ def direction(plan: Plan, done: FoldResult) -> float:
 EXPERIMENTS = {
     "multitask": Experiment(
         {
-            "verbs alone": (VERB + TAIL, ()),
-            "with hands": (VERB + HANDS + TAIL, ()),
-            "control: another clip's hands": (VERB + HANDS + TAIL, ('sampling.permuted=["points"]',)),
+            "verbs alone": (VERB + HANDS + TAIL, ("points.weight=0.0",)),
+            "with hands": (VERB + HANDS + TAIL, ("points.weight=3.0",)),
+            "control: another clip's hands": (
+                VERB + HANDS + TAIL, ("points.weight=3.0", 'sampling.permuted=["points"]'),
+            ),
         },
-        ("sampling.rows=2", "training.epochs=10", "training.batch=32", "training.lr=3e-4"),
+        ("sampling.rows=4", "training.epochs=12", "training.batch=16", "training.lr=3e-4"),
         accuracy("verb"), videos=15,
     ),
     "attention": Experiment(
         {
             "no attention": (NOUN + STAM + 'attention = "none"\n', ()),
             "attention, not taught": (NOUN + STAM, ()),
-            "attention, taught by gaze": (NOUN + GAZE + STAM, ("eyes.weight=1.0",)),
+            "attention, taught by gaze": (NOUN + GAZE + STAM, ("eyes.weight=30.0",)),
             "control: another clip's gaze": (
-                NOUN + GAZE + STAM, ("eyes.weight=1.0", 'sampling.permuted=["eyes"]'),
+                NOUN + GAZE + STAM, ("eyes.weight=30.0", 'sampling.permuted=["eyes"]'),
             ),
         },
         ("sampling.rows=4", "training.epochs=30", "training.batch=32", "training.lr=3e-3"),
@@ -156,7 +158,8 @@ EXPERIMENTS = {
             "ConvLSTM": (VERB + CELL, ()),
             "control: frames out of order": (VERB + CELL, ("sampling.shuffled=true",)),
         },
-        ("sampling.rows=8", "training.epochs=9", "training.batch=32", "training.lr=1e-3", "training.weight_decay=0.3"),
+        ("sampling.rows=4", 'sampling.draw="jitter"', "training.epochs=40", "training.batch=32", "training.lr=1e-3",
+         "training.weight_decay=3.0"),
         direction, videos=60, verbs=tuple(verb for pair in DIRECTION_PAIRS for verb in pair),
     ),
 }  # fmt: skip

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ego.extractors._detector import Detections, Shot
 from ego.extractors._lately import Lately
 from ego.extractors._limbs import ends
+from ego.extractors._parting import Patch, joined
 from ego.extractors._room import Plane, Room, View, apart
 
 BINS = (8, 24, 24)
@@ -90,12 +91,12 @@ def _found(view: View, colours: Colours, lately: Lately, hand_width: float) -> D
     moving = ((distance > 12) & (trust > 0.3)).astype(np.uint8)
     whole = cv2.morphologyEx(mask | moving, cv2.MORPH_CLOSE, _disc(9))
     kept = np.zeros(mask.shape, np.int16)
-    parts = list(_parts(mask, whole, moves, learnt))
-    for label, (rows, columns) in enumerate(parts, 1):
+    parts = joined(list(_parts(mask, whole, moves, learnt)))
+    for label, (columns, rows, _, _) in enumerate(parts, 1):
         kept[rows, columns] = label
     lately.move(view.step, width, height)
     boxes, scores, origins, seen = [], [], [], []
-    for label, (rows, columns) in enumerate(parts, 1):
+    for label, (columns, rows, _, _) in enumerate(parts, 1):
         hands = ends(columns, rows, width, height, hand_width * width, lately.inside(kept, label))
         for hand in hands:
             sure = 1 / (1 + np.exp(-float(odds[hand.rows, hand.columns].mean())))
@@ -109,10 +110,8 @@ def _found(view: View, colours: Colours, lately: Lately, hand_width: float) -> D
     return Detections.make(np.array(boxes), np.array(scores), np.array(origins))
 
 
-def _parts(
-    mask: NDArray[Any], whole: NDArray[Any], moves: NDArray[Any], learnt: Plane
-) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """(rows, columns) of what can be an arm: large enough, moving or surely skin, and joined to the lower border."""
+def _parts(mask: NDArray[Any], whole: NDArray[Any], moves: NDArray[Any], learnt: Plane) -> Iterator[Patch]:
+    """The pixels of what can be an arm: large enough, moving or surely skin, and joined to the lower border."""
     height, width = mask.shape
     _, joined = cv2.connectedComponents(whole)
     half = height // 2
@@ -128,7 +127,7 @@ def _parts(
         slab = wide > SLAB * width and area > FILLED * wide * tall
         if (moves[window][part] > 0.5).mean() >= 0.3 or (learnt[window][part].mean() >= 1.5 and not slab):
             rows, columns = np.nonzero(part)
-            yield rows + top, columns + left
+            yield Patch(columns + left, rows + top, width, height)
 
 
 def binned(pixels: NDArray[np.uint8]) -> NDArray[np.intp]:

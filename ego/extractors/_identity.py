@@ -20,7 +20,7 @@ CHANGE_SECONDS = 0.8
 CROWDED = 0.5
 """How unlikely two tracks of one frame are to be the same hand, beside evidence that is sure."""
 
-LINK_SECONDS, LINK_WAY, LINK = 0.5, 0.15, 0.5
+LINK_SECONDS, LINK_WAY, LINK = 0.5, 0.15, 1.0
 """A track that begins so soon and so near after another's end goes on as that one, for as much evidence in seconds."""
 
 SWEEPS = 20

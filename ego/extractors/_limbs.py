@@ -6,15 +6,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ego.extractors._boxes import overlaps
-from ego.extractors._parting import Line, Part, Patch, Place, Places, axis, misfit, standing, through, two_lines
+from ego.extractors._parting import LONG, Line, Part, Patch, Place, Places, axis, misfit, standing, through, two_lines
 
 Box = tuple[float, float, float, float]
 
 ELBOWS = 1.35
 """How far below the frame's top the elbows are, in heights of the frame."""
-
-LONG = 1.6
-"""From here on the ratio of a patch's length to its width tells where its arm points."""
 
 BROAD, BROAD_LOW = 0.042, 0.05
 """How far pixels stray from one line, in widths of the frame, where a patch is too broad for one arm, and where it is

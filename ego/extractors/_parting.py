@@ -1,5 +1,6 @@
-"""A patch of pixels parted in two along lines: what two arms that touch look like."""
+"""Patches of pixels and lines: what two arms that touch look like, and one that something cuts in two."""
 
+from itertools import permutations
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,13 @@ THIN = 4
 
 LOW = 0.35
 """A patch on the lower border that is no higher than this part of the frame shows no arm's length."""
+
+LONG = 1.6
+"""From here on the ratio of a patch's length to its width tells where its arm points."""
+
+STRAIGHT, STEEP, PARALLEL, GAP = 0.03, 0.5, 0.9, 0.25
+"""Two patches are one arm where they stray no farther from one line (in widths of the frame), it goes down by this much
+of its length, the lower patch points along it (cosine), and no more than this lies between (in widths)."""
 
 
 class Patch(NamedTuple):
@@ -102,3 +110,30 @@ def standing(patch: Patch) -> bool:
     lowest = np.full(int(patch.columns.max()) + 1, -1)
     np.maximum.at(lowest, patch.columns, patch.rows)
     return bool((lowest[lowest >= 0] >= patch.height - 2).mean() > 0.7)
+
+
+def joined(patches: list[Patch]) -> list[Patch]:
+    """The patches, with those made one that are one arm: a strap or a sleeve's stripes cut it."""
+    for lower, upper in permutations(patches, 2):
+        if _one_arm(lower, upper):
+            columns, rows = (np.concatenate(both) for both in zip(lower[:2], upper[:2], strict=True))
+            others = [one for one in patches if one is not lower and one is not upper]
+            return joined([*others, lower._replace(columns=columns, rows=rows)])
+    return patches
+
+
+def _one_arm(lower: Patch, upper: Patch) -> bool:
+    """Whether one patch is the arm of the other above it: it is long and points to it."""
+    if lower.rows.mean() <= upper.rows.mean():
+        return False
+    (across, along), (x, y) = axis(lower)
+    if along < LONG**2 * across:
+        return False
+    one, two = lower.thin(), upper.thin()
+    both = one._replace(columns=np.concatenate([one.columns, two.columns]), rows=np.concatenate([one.rows, two.rows]))
+    line = through(both, upright=False)
+    right, down = line.direction
+    if down < STEEP or abs(right * x + down * y) < PARALLEL or misfit(both, [line]) > STRAIGHT:
+        return False
+    start = np.percentile(one.columns * right + one.rows * down, 3)
+    return bool(start - np.percentile(two.columns * right + two.rows * down, 97) < GAP * lower.width)
