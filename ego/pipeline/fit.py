@@ -115,6 +115,8 @@ def planned(
         check_causal(own, extractor, recipe.sampling)
     targets = {own: one for task in learnt.tasks.values() for own, one in cached.target_sources(task, recipe).items()}
     read = {own: one for own, one in (targets | extractors).items() if own not in live or own in targets}
+    if not at.skip_missing:  # told before anyone extracts for hours
+        check_extractors(targets | extractors, at.files, learnt)
     learnt = stored_problem(learnt, read, {own: extractors[own] for own in live}, recipe, at)
     entries = {own: cached.keys(learnt, one) for own, one in read.items()}
     held = cached.held_entries({own: extractors[own] for own in live}, learnt)

@@ -6,8 +6,10 @@ import zipfile
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from ego.cache.store import FeatureStore
+from ego.cli import group
 from ego.errors import BadRequest
 from ego.media.decode import Decoder
 from ego.media.encode import encode
@@ -256,3 +258,17 @@ def test_what_a_server_would_refuse_is_refused_here(world):
     more = dataclasses.replace(found, classes={**found.classes, "verb": (*found.classes["verb"], "wash")})
     with pytest.raises(BadRequest, match="a score for each of 3 verbs, the task 'does' lacks 1, such as 'wash'"):
         epic(run, more, (0, 0, 0))
+
+
+@pytest.mark.parametrize(("which", "challenge", "words", "told"), [
+    ("changes", "ego4d", ('dataset.splits_read=["test"]',), "out.zip (oscc.json: 4 clips)"),
+    ("older", "epic", ('dataset.splits_read=["test_s1","test_s2"]',), "(seen.json: 4 clips, unseen.json: 4 clips)"),
+])  # fmt: skip
+def test_it_is_typed_so(which, challenge, words, told, request, tmp_path):
+    run = request.getfixturevalue(which)[0]
+    typed = ["evaluate", str(run.folder), "--challenge", challenge, "--out", str(tmp_path / "out.zip")]
+    done = CliRunner().invoke(group, [*typed, *(part for word in words for part in ("--set", word))])
+    assert done.exit_code == 0, done.stderr
+    assert told in done.stderr
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert all(json.loads(archive.read(name)) for name in archive.namelist())

@@ -7,6 +7,7 @@ import sys
 import pytest
 from safetensors.torch import save_file
 
+from ego.cache.store import FeatureStore
 from ego.errors import BadRequest
 from ego.extractors._base import Extractor
 from ego.pipeline.provenance import metadata, trained_on_of, weights_of
@@ -42,11 +43,14 @@ def test_a_backbone_tuned_on_a_tested_video_is_refused(here, fitted, tmp_path):
     """Tuned on the fold that leaves out 'one', it has seen the other two: only the fold of 'one' may be tested."""
     module, run = sys.modules["colours"], open_run(fitted)
     tuned(tmp_path / "tuned.safetensors", run.trained_on("one"))
-    module.fill(here)
     words = (
         r"the network of 'net' \(tuned.safetensors\) was trained on '(two|three)', which 'validation' of fold "
         r"'(two|three)' tests; take weights from that fold's own training"
     )
+    FeatureStore(here.store, create=True)
+    with pytest.raises(BadRequest, match=words):  # before anything is extracted
+        module.fit(here, tmp_path / "runs", "training.epochs=1")
+    module.fill(here)
     with pytest.raises(BadRequest, match=words):
         module.fit(here, tmp_path / "runs", "training.epochs=1")
     done = module.fit(here, tmp_path / "runs", "training.epochs=1", folds=("one",))
