@@ -116,9 +116,7 @@ def test_features_that_are_missing_are_asked_for_or_gone_without(colours, fitted
     run = open_run(fitted)
     video = run.clips("two", "validation")[0]["video"]
     shutil.rmtree(next(store.glob(f"mean_rgb-*/{video[:16]}")))
-    with pytest.raises(
-        NotExtracted, match=r"1 entries are missing, such as 'colour' of 'two'; run: ego extract .*toml"
-    ):
+    with pytest.raises(NotExtracted, match=r"1 entry is missing, such as 'colour' of 'two'; run: ego extract .*toml"):
         evaluated(colours, fitted, store=store)
     told = []
     found = evaluated(colours, fitted, store=store, skip_missing=True, tell=told.append)
