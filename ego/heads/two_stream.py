@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TwoStream(Head):
-    """The heads `first` and `second`, each of its own `features`.
+    """The heads `first` and `second`, each of its own `features`, which together are those of this one.
 
     `fuse` averages their `softmax` or their `logits`, each stream learning by its own loss; or puts their vectors side
     by side, `joint`: first, second, dropout, a linear layer a task. Tasks of steps are the first one's. The streams'
@@ -31,6 +31,9 @@ class TwoStream(Head):
     def __post_init__(self) -> None:
         super().__post_init__()
         share(self.name, "dropout", self.dropout)
+        if not self.features and self.first.features and self.second.features:
+            read = dict.fromkeys((*self.first.features, *self.second.features))
+            object.__setattr__(self, "features", tuple(read))
 
     def lead(self, shapes: Mapping[str, Array]) -> str:
         """That of the first stream."""

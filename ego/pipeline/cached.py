@@ -84,7 +84,8 @@ def check_stored(
         words += [part for setting in recipe.settings for part in ("--set", setting)]
         words += ["--skip-missing"] if skip_missing else []
         raise NotExtracted(
-            f"{len(missing)} {'entry is' if len(missing) == 1 else 'entries are'} missing, such as {own!r} of {problem.videos[key.video].name!r}; "
+            f"{len(missing)} {'entry is' if len(missing) == 1 else 'entries are'} missing, "
+            f"such as {own!r} of {problem.videos[key.video].name!r}; "
             f"run: {shlex.join(words)}"
         )
 

@@ -109,6 +109,11 @@ def test_tasks_of_steps_are_the_first_streams(steps_task):
     assert {name: tuple(x.shape) for name, x in found.items()} == {"action": (2, 61), "moves": (2, 5, 2, 3, 3)}
 
 
+def test_it_reads_what_its_streams_read():
+    streams = Linear(features=("flow",)), Linear(features=("rgb", "flow"))
+    assert TwoStream(first=streams[0], second=streams[1]).features == ("flow", "rgb")
+
+
 def test_what_cannot_be_fused():
     with pytest.raises(BadRequest, match=r"got no features for head\.second, the recipe extracts: rgb, flow"):
         TwoStream(first=STREAMS["first"]).build(SMALL, TASKS)
