@@ -102,7 +102,7 @@ def learn(world: Path, path: Path, seed: int = 0) -> None:
             said = module(x)
             losses = [F.binary_cross_entropy_with_logits(said[tap], y[tap], pos_weight=weight) for tap in GRIDS]
             optimiser.zero_grad()
-            sum(losses).backward()
+            torch.stack(losses).sum().backward()
             optimiser.step()
             schedule.step()
     module.eval()

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-WIDE = 2**19
-"""How many multiplications are worth the call of oneDNN."""
+WIDE = 2**22
+"""How many multiplications are worth the calls around them."""
 _ONE_DNN = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
 
 
@@ -22,7 +22,10 @@ class Linear(nn.Linear):
     def forward(self, input: Tensor) -> Tensor:
         """(..., out) of rows (..., in)."""
         if _plain(input) and not torch.is_autocast_enabled("cpu"):
-            return _own(input, self.weight, self.bias)
+            if torch._C._are_functorch_transforms_active():
+                return _own(_Settings, input, self.weight, self.bias)
+            if input.numel() * self.out_features >= WIDE:
+                return _own(_Linear, input, self.weight, self.bias)
         return super().forward(input)
 
 
@@ -33,16 +36,14 @@ def _plain(rows: Tensor) -> bool:
     return not torch.compiler.is_compiling()
 
 
-def _own(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    # what `vmap` can read costs every call a look at its signature
-    one = _Settings if torch._C._are_functorch_transforms_active() else _Linear
+def _own(one: type[torch.autograd.Function], rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     found: Tensor = one.apply(rows, weight, bias)  # type: ignore[no-untyped-call]
     return found
 
 
 def product(rows: Tensor, others: Tensor, bias: Tensor | None = None) -> Tensor:
     """(n, m) products of rows (n, k) with rows (m, k), float32 on a CPU, and a bias (m,)."""
-    if _ONE_DNN and rows.numel() * len(others) >= WIDE:
+    if _ONE_DNN and rows.numel() and others.numel():
         made: Tensor = torch.ops.mkldnn._linear_pointwise(rows, others, bias, "none", [], "")
         return made
     return functional.linear(rows, others, bias)
@@ -85,7 +86,7 @@ class _Settings(torch.autograd.Function):
     ) -> tuple[Tensor, int]:
         count = info.batch_size
         if in_dims == (None, 0, 0):
-            found = _own(rows, weight.flatten(0, 1), bias.flatten())
+            found = _own(_Linear, rows, weight.flatten(0, 1), bias.flatten())
             return found.view(*found.shape[:-1], count, -1), found.ndim - 1
         given = [
             one.expand(count, *one.shape) if dim is None else one.movedim(dim, 0)

@@ -128,7 +128,8 @@ class Classify(Task):
             raise BadRequest("balanced class weights are not known before the labels trained on; call fitted first")
         scores = prediction.float()
         weights = None if isinstance(self.class_weights, str) else scores.new_tensor(self.class_weights)
-        narrow = scores.ndim == 2 and scores.shape[1] <= NARROW  # along a last axis as short torch is slow
+        # along a short last axis torch is slow
+        narrow = scores.ndim == 2 and scores.shape[1] <= NARROW and len(scores) >= 256
         given = (scores.t()[None], label[None]) if narrow else (scores, label)
         each = functional.cross_entropy(*given, weight=weights, reduction="none", label_smoothing=self.smoothing)
         each = each.squeeze(0) if narrow else each

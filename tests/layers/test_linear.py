@@ -34,7 +34,7 @@ def test_values_and_gradients_are_those_of_torch(pair, shape, wanted):
 def test_wide_products_are_those_of_torch():
     """Enough multiplications for oneDNN, forwards and back."""
     torch.manual_seed(0)
-    mine, theirs, rows = Linear(1024, 32), nn.Linear(1024, 32), torch.randn(64, 1024)
+    mine, theirs, rows = Linear(1024, 32), nn.Linear(1024, 32), torch.randn(128, 1024)
     theirs.load_state_dict(mine.state_dict())
     assert rows.numel() * 32 >= WIDE
     found = []
