@@ -3,9 +3,8 @@
     python benchmarks/kitchen_heads.py [multitask] [attention] [order] [--seeds 10 11 12 13 14] [--work DIR]
 
 Draws two kitchens (or goes on with those in DIR). In the first, of other cooks and rooms, a ResNet-18 learns to name
-the things in each cell (`_things.py`), and from there, for `multitask`, both hands too: it stands in for published
-weights, of pictures and of hands (100DOH and the like). From the second, of seed 1, which no setting
-was chosen on, it extracts frozen maps of these networks and the true hands and gaze, and trains small heads
+the things in each cell (`_things.py`): it stands in for published weights. From the second, of seed 1, which no setting
+was chosen on, it extracts frozen maps of that network and the true hands and gaze, and trains small heads
 for every seed: of initial weights, batches and permutations.
 
     multitask   a trainable tail (conv5 over cached conv4 maps) on verbs alone, and with the hands' points beside;
@@ -30,7 +29,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from _things import HANDS as HAND_LESSON
 from _things import learn
 from scipy.stats import t
 
@@ -47,7 +45,7 @@ from ego.pipeline.tails import Tail, joined, shapes_after, tails_of
 from ego.pipeline.weights import WeightFinder
 from ego.video import Array
 
-WEIGHTS, HAND_WEIGHTS, FILMS, TRUNK_SEED = "things.safetensors", "hands.safetensors", 40, 77
+WEIGHTS, FILMS, TRUNK_SEED = "things.safetensors", 40, 77
 RESNET = """name = "resnet"
 weights = "{weights}"
 taps = ["conv4_x"]
@@ -65,7 +63,7 @@ EXTRACTORS = f"""[dataset]
 name = "kitchen"
 
 [extractors.stage]
-{RESNET.format(size=128, weights=HAND_WEIGHTS)}
+{RESNET.format(size=128, weights=WEIGHTS)}
 [extractors.look]
 {CELLS.format(grid=6)}
 [extractors.look.maps]
@@ -83,8 +81,7 @@ VERB = '[tasks.verb]\nname = "classify"\nlabel = "verb"\nunseen = "count"\ntop =
 NOUN = VERB.replace("verb", "noun")
 HANDS = '[tasks.points]\nname = "point"\nwho = "hands"\nsize = [4, 4]\n'
 GAZE = '[tasks.eyes]\nname = "heatmap"\nsize = [6, 6]\nsigma = 0.7\n'
-TAIL = '[head]\nname = "multitask"\nfeatures = ["stage.conv5_x"]\ntails = ["stage"]\npieces = 4\n\n'
-FAST_HEAD = '[[training.groups]]\nparameters = "head.*"\nlr = 3e-3\n'
+TAIL = '[head]\nname = "multitask"\nfeatures = ["stage.conv5_x"]\ntails = ["stage"]\npieces = 4\n'
 STAM = '[head]\nname = "stam"\nfeatures = ["look"]\nnormalised = true\nstandard = true\n'
 MEAN = '[head]\nname = "linear"\nnorm = "batch"\nfeatures = ["coarse"]\n'
 CELL = '[head]\nname = "convlstm"\nfeatures = ["coarse"]\nchannels = 32\ndropout = 0.0\nstandard = true\n'
@@ -135,13 +132,13 @@ def direction(plan: Plan, done: FoldResult) -> float:
 EXPERIMENTS = {
     "multitask": Experiment(
         {
-            "verbs alone": (VERB + HANDS + TAIL + FAST_HEAD, ("points.weight=0.0",)),
-            "with hands": (VERB + HANDS + TAIL + FAST_HEAD, ("points.weight=10.0",)),
+            "verbs alone": (VERB + HANDS + TAIL, ("points.weight=0.0",)),
+            "with hands": (VERB + HANDS + TAIL, ("points.weight=3.0",)),
             "control: another clip's hands": (
-                VERB + HANDS + TAIL + FAST_HEAD, ("points.weight=10.0", 'sampling.permuted=["points"]'),
+                VERB + HANDS + TAIL, ("points.weight=3.0", 'sampling.permuted=["points"]'),
             ),
         },
-        ("sampling.rows=4", 'sampling.draw="jitter"', "training.epochs=8", "training.batch=16", "training.lr=1e-4",
+        ("sampling.rows=4", 'sampling.draw="jitter"', "training.epochs=8", "training.batch=16", "training.lr=3e-4",
          'training.precision="bfloat16"'),
         accuracy("verb"), videos=15,
     ),
@@ -183,9 +180,6 @@ def prepare(work: Path, world: Path, seed: int, videos: int) -> None:
     work.mkdir(parents=True, exist_ok=True)
     if not (work / WEIGHTS).exists():
         learn(drawn(work / f"world-{TRUNK_SEED}", TRUNK_SEED, FILMS), work / WEIGHTS)
-    if not (work / HAND_WEIGHTS).exists():
-        films = drawn(work / f"world-{TRUNK_SEED}", TRUNK_SEED, FILMS)
-        learn(films, work / HAND_WEIGHTS, HAND_LESSON, start=work / WEIGHTS)
     spec = work / "extractors.toml"
     spec.write_text(EXTRACTORS)
     asked = ["--data", str(drawn(world, seed, videos)), "--store", str(work / "store"), "--weights", str(work)]
