@@ -115,6 +115,8 @@ def share_of_model(world: World, repeats: int) -> None:
     class Ready:
         """The same clips, gathered before."""
 
+        still = True
+
         def __init__(self) -> None:
             self._held = [some.batch(np.arange(start, start + 64)) for start in range(0, 256, 64)]
 

@@ -97,6 +97,18 @@ class Head(Spec, ABC):
         ]
         return reduce(add, losses)
 
+    def slopes(
+        self, predictions: Tensors, labels: Tensors, labelled: Tensors, tasks: Tasks
+    ) -> tuple["Tensor", dict[str, "Tensor"]]:
+        """`losses` and the gradient of each setting's loss by its own predictions, {task: (B, *shape, K)}."""
+        losses, found = [], {}
+        for name, prediction in predictions.items():
+            weight = tasks[name].weight
+            loss, slope = tasks[name].slopes(prediction, labels[name], labelled[name])
+            losses.append(loss if weight == 1 else loss * weight)
+            found[name] = slope if weight == 1 else slope * weight
+        return reduce(add, losses), found
+
     @property
     def pooled(self) -> bool:
         """Whether the mean is all that it reads of a clip's rows: stored ones are then given as one row, their mean."""

@@ -20,6 +20,10 @@ class Clips(Protocol):
 
     def __len__(self) -> int: ...
 
+    @property
+    def still(self) -> bool:
+        """Whether training sees each clip alike every time."""
+
     def batch(self, indices: Indices, draw: np.random.Generator | None = None) -> Batch:
         """These clips as one batch on the CPU: as they are tested, or with `draw` as they are trained on."""
 

@@ -8,20 +8,20 @@ from torch import Tensor, nn
 
 from ego.errors import BadRequest
 from ego.heads._base import Tensors, slot
+from ego.heads._chain import Layers, Settling
 from ego.layers.linear import Linear
 
 MANY = 2**18
 """How many numbers are worth three calls instead of one."""
 
 
-class LinearModule(nn.Module):
+class LinearModule(nn.Module, Settling):
     """Masked mean, norm, dropout and one linear layer a task."""
 
     def __init__(
         self, norm: str, dropout: float, widths: Mapping[str, int], outputs: Mapping[str, tuple[int, ...]]
     ) -> None:
         super().__init__()
-        self._norm = norm
         self._widths = dict(widths)
         self._outputs = dict(outputs)
         self.norms = nn.ModuleDict({slot(name): scale(norm, width) for name, width in widths.items()})
@@ -29,11 +29,20 @@ class LinearModule(nn.Module):
         self.width = sum(widths.values())
         self.layers = nn.ModuleDict({slot(name): Linear(self.width, prod(shape)) for name, shape in outputs.items()})
 
+    @property
+    def chain(self) -> Layers:
+        """The layers above what `settle` gives."""
+        return Layers((), {name: (f"layers.{slot(name)}", shape) for name, shape in self._outputs.items()})
+
     def forward(
         self, features: Tensors, masks: Tensors, tasks: Sequence[str], labels: Tensors | None = None
     ) -> dict[str, Tensor]:
         """(B, *shape) scores of each task asked for."""
         return self.scores(self.embed(features, masks), tasks)
+
+    def settle(self, features: Tensors, masks: Tensors) -> Tensor:
+        """(B, width) the means side by side, each on its scale: what nothing is learnt of."""
+        return means(features, masks, self._widths, self.norms)
 
     def scores(self, hidden: Tensor, tasks: Sequence[str]) -> dict[str, Tensor]:
         """(B, *shape) of the tasks from means (B, width)."""
@@ -41,14 +50,8 @@ class LinearModule(nn.Module):
         return {name: self.layers[slot(name)](hidden).unflatten(1, self._outputs[name]) for name in tasks}
 
     def embed(self, features: Tensors, masks: Tensors) -> Tensor:
-        """(B, width) the means side by side, each on its scale."""
-        if self._norm == "batch" and self.training and len(next(iter(masks.values()))) < 2:
-            raise BadRequest("got a batch of one clip, head.norm = 'batch' needs two; raise training.batch")
-        means = [
-            self.norms[slot(name)](masked_mean(features[name].flatten(2), masks[name], width))
-            for name, width in self._widths.items()
-        ]
-        return means[0] if len(means) == 1 else torch.cat(means, dim=1)
+        """(B, width) what the layers read."""
+        return self.settle(features, masks)
 
 
 class Equal(nn.BatchNorm1d):
@@ -86,6 +89,17 @@ def scale(norm: str, width: int) -> nn.Module:
     if norm == "batch":
         return nn.BatchNorm1d(width, affine=False)
     return Layer(width) if norm == "layer" else nn.Identity()
+
+
+def means(features: Tensors, masks: Tensors, widths: Mapping[str, int], norms: nn.ModuleDict) -> Tensor:
+    """(B, width) masked means of the features of these widths side by side, each brought to its scale."""
+    found = []
+    for name, width in widths.items():
+        norm = norms[slot(name)]
+        if isinstance(norm, nn.BatchNorm1d) and norm.training and len(masks[name]) < 2:
+            raise BadRequest("got a batch of one clip, head.norm = 'batch' needs two; raise training.batch")
+        found.append(norm(masked_mean(features[name].flatten(2), masks[name], width)))
+    return found[0] if len(found) == 1 else torch.cat(found, dim=1)
 
 
 def masked_mean(rows: Tensor, mask: Tensor, width: int) -> Tensor:

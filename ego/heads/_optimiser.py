@@ -95,7 +95,10 @@ class Optimiser:
                 is_first_step=False,
             )  # fmt: skip
             return
-        group.counts[slice(None) if len(there) == len(group.counts) else list(there)] += 1
+        if len(there) == len(group.counts):
+            group.counts.add_(1)
+        else:
+            group.counts[list(there)] += 1
         fused = torch._fused_adamw_ if training.optimiser == "adamw" else torch._fused_adam_
         fused(
             of(group.parameters), gradients, of(group.first), of(group.second), none, of(group.steps), lr=lr,

@@ -12,7 +12,9 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from ego.heads._augment import augmented
 from ego.heads._base import Head, Tasks, Tensors
-from ego.heads._deal import Stream, dealers, steps_per_epoch
+from ego.heads._by_hand import Settled
+from ego.heads._chain import Chain, Settling
+from ego.heads._deal import Indices, Stream, dealers, steps_per_epoch
 from ego.heads._optimiser import StackedOptimiser
 from ego.heads._schedule import share
 from ego.heads._train import begin, seeded
@@ -57,12 +59,12 @@ class _Seed:
         self.weights = {name: one.detach().to(device).requires_grad_() for name, one in weights.items()}
         self.buffers = {name: one.to(device) for name, one in buffers.items()}
         self.mean = {name: one.detach().clone() for name, one in self.weights.items()} if training.ema else None
+        self.chain = chain_of(module, self.weights)
         self._optimiser = StackedOptimiser([one.detach() for one in self.weights.values()], trainings)
         self._training = training
 
-    def move(self, losses: Tensor, share: float) -> None:
-        """One step of each setting along the gradient of its own loss."""
-        gradients = torch.autograd.grad(losses.sum(), list(self.weights.values()))
+    def move(self, gradients: Sequence[Tensor], share: float) -> None:
+        """One step of each setting along the gradients of its own loss, one a weight."""
         if self._training.clip_norm:
             gradients = _clipped(gradients, self._training.clip_norm)
         self._optimiser.step([one.contiguous() for one in gradients], share)
@@ -96,6 +98,8 @@ class Stacked:
             some = [one for one in trainings if one.seed == seed]
             self._module = begin(head, shapes, learnt, some[0]).to(device).train()
             self._seeds.append(_Seed(self._module, some, stream, device))
+        module = self._module
+        self._settled = Settled(stream, module, self._training, device) if isinstance(module, Settling) else None
         self._per_epoch = steps_per_epoch([stream], [self._seeds[0].dealer])
         whole = self._per_epoch * self._training.epochs
         self.total = min(whole, self._training.steps or whole)
@@ -106,15 +110,25 @@ class Stacked:
             part = share(self._training, step, self._per_epoch, self.total)
             losses = []
             for one in self._seeds:
-                losses.append(self._losses(one, step, epoch, place))
-                one.move(losses[-1], part)
-            yield StackedStep(step + 1, self.total, epoch + 1, torch.cat(losses).detach()[self._back], part)
+                found, gradients = self._slopes(one, step, one.dealer.deal(epoch, place))
+                losses.append(found)
+                one.move(gradients, part)
+            yield StackedStep(step + 1, self.total, epoch + 1, torch.cat(losses)[self._back], part)
 
-    def _losses(self, of: _Seed, step: int, epoch: int, place: int) -> Tensor:
-        """(settings of the seed,) losses of its next batch."""
+    def _slopes(self, of: _Seed, step: int, indices: Indices) -> tuple[Tensor, Sequence[Tensor]]:
+        """(settings of the seed,) losses of a batch, and their gradients, one a weight."""
         with seeded((of.seed * 1_000_003 + step) % 2**63, self._device):
-            batch = self._stream.clips.batch(of.dealer.deal(epoch, place), of.draw).to(self._device)
-            batch, other, part = augmented(batch, self._training, of.draw)
+            if self._settled is None or of.chain is None:
+                losses = self._losses(of, indices)
+                return losses.detach(), torch.autograd.grad(losses.sum(), list(of.weights.values()))
+            with torch.no_grad():
+                losses, found = self._settled.slopes(of.chain, indices, of.draw, self._head, self._tasks)
+        return losses, [found[name] for name in of.weights]
+
+    def _losses(self, of: _Seed, indices: Indices) -> Tensor:
+        """(settings of the seed,) losses of a batch."""
+        batch = self._stream.clips.batch(indices, of.draw).to(self._device)
+        batch, other, part = augmented(batch, self._training, of.draw)
 
         def say(weights: dict[str, Tensor], buffers: dict[str, Tensor]) -> Any:
             inputs = (batch.features, batch.masks, self._stream.tasks, batch.labels)
@@ -144,11 +158,15 @@ class Together(nn.Module):
         super().__init__()
         self._module = module
         self._stacked, self._fixed = dict(weights), dict(buffers)
+        self._chain = chain_of(module, weights)
 
     def forward(
         self, features: Tensors, masks: Tensors, tasks: Sequence[str], labels: Tensors | None = None
     ) -> dict[str, Tensor]:
         """{task: (B, *shape, K)}."""
+
+        if self._chain is not None and isinstance(self._module, Settling):
+            return self._chain.said(self._module.eval().settle(features, masks), tasks)
 
         def said(weights: dict[str, Tensor], buffers: dict[str, Tensor]) -> Any:
             return functional_call(self._module.eval(), (weights, buffers), (features, masks, tasks))
@@ -162,6 +180,13 @@ class Together(nn.Module):
         state = {name: one[place].clone() for name, one in {**self._stacked, **self._fixed}.items()}
         module.load_state_dict(state)
         return module
+
+
+def chain_of(module: nn.Module, weights: Tensors) -> Chain | None:
+    """The module's settings as a chain of layers, where it is one."""
+    if not isinstance(module, Settling):
+        return None
+    return Chain(module.chain, {name: one.detach() for name, one in weights.items()})
 
 
 def _clipped(gradients: Sequence[Tensor], longest: float) -> tuple[Tensor, ...]:

@@ -13,6 +13,7 @@ from ego.errors import BadRequest
 from ego.heads._augment import augmented
 from ego.heads._averaged import Averaged
 from ego.heads._base import Head, Tasks
+from ego.heads._by_hand import ByHand
 from ego.heads._compiled import Compiled
 from ego.heads._deal import Clips as Clips
 from ego.heads._deal import Indices, dealers, steps_per_epoch
@@ -83,6 +84,7 @@ class Loop:
         self._weighing = Weighing(head, tasks, names, module, training).to(device)
         if balances := list(self._weighing.parameters()):
             self._optimiser.add(Moved(list[Tensor](balances), training.lr, 0.0))
+        self._by_hand = None if compiled else ByHand.of(module, head, tasks, streams, training, device)
         self._averaged = Averaged(module, training.ema) if training.ema else None
         self._stopping = Stopping(training.patience) if held is not None else None
         self._held = held
@@ -135,10 +137,11 @@ class Loop:
         epoch, place = divmod(self.done, self._per_epoch)
         part = share(self._training, self.done, self._per_epoch, self.total)
         self._optimiser.forget()
+        if not self._module.training:
+            _to_training(self._module, self._training.freeze_norms)
         # dropout of a step depends on seed and step alone
-        with seeded((self._training.seed * 1_000_003 + self.done) % 2**63, self._device):
-            if not self._module.training:
-                _to_training(self._module, self._training.freeze_norms)
+        drawing = self._by_hand is None or self._training.feature_dropout
+        with seeded(_seed(self._training, self.done), self._device) if drawing else nullcontext():
             loss = sum((self._gradients(number, epoch, place) for number in range(len(self._streams))), start=_NOTHING)
         self._update(part)
         self.done += 1
@@ -152,9 +155,12 @@ class Loop:
         parts = np.array_split(indices, self._training.accumulate) if self._training.accumulate > 1 else [indices]
         loss = _NOTHING
         for some in parts:
-            if len(some):
+            part = len(some) / len(indices)
+            if len(some) and self._by_hand is not None:
+                loss = loss + self._by_hand.add(number, some, self._draws[number], part)
+            elif len(some):
                 one = self._loss(self._streams[number], some, self._draws[number])
-                one = one if len(parts) == 1 else one * (len(some) / len(indices))
+                one = one if part == 1 else one * part
                 torch.autograd.backward(self._scaler.scale(one) if self._scaler else one)
                 loss = loss + one.detach()
         return loss
@@ -241,6 +247,11 @@ def seeded(seed: int, device: str) -> Iterator[None]:
     finally:
         for one, state in zip(generators, states, strict=True):
             one.set_state(state)
+
+
+def _seed(training: Training, step: int) -> int:
+    """What torch draws from in a step."""
+    return (training.seed * 1_000_003 + step) % 2**63
 
 
 def _cast(device: str, precision: str) -> AbstractContextManager[Any]:

@@ -115,6 +115,11 @@ class CachedClips:
         """What a row of each feature is."""
         return {name: column.array for name, column in self.columns.items()}
 
+    @property
+    def still(self) -> bool:
+        """Whether training sees each clip alike every time: one look, one view, nothing drawn."""
+        return self.sampling.draw == "same" and self.looks.one_each and self.looks.views == 1
+
     def only(self, chosen: Indices) -> "CachedClips":
         """The same clips narrowed to these."""
         return replace(self, chosen=chosen)
@@ -126,7 +131,7 @@ class CachedClips:
             return self._batch(picked, self.looks.first[picked], np.zeros(len(picked), np.int64))
         view = draw.integers(self.looks.views, size=len(picked))
         if self.sampling.draw == "same":
-            return self._batch(picked, self.looks.any_of(picked, draw.random(len(picked))), view)
+            return self._batch(picked, self.looks.any_of(picked, draw.random(len(picked))), view, again=True)
         return self._batch(picked, None, view, draw.random((len(picked), self.sampling.rows + 1)))
 
     def looked(self) -> Looked:
@@ -135,8 +140,15 @@ class CachedClips:
         return Looked(LookedClips(self, self.chosen[place], look, view), place, weight)
 
     def _batch(
-        self, picked: Indices, look: Indices | None, view: Indices, dice: NDArray[np.float64] | None = None
+        self,
+        picked: Indices,
+        look: Indices | None,
+        view: Indices,
+        dice: NDArray[np.float64] | None = None,
+        again: bool = False,
     ) -> Batch:
+        """Clips as looked at or by dice; `again` says that the same looks will be asked for many times."""
+
         def rows(column: Column) -> tuple[Indices, NDArray[np.bool_]]:
             if look is not None:
                 return column.seen.looks.padded(look)
@@ -144,7 +156,7 @@ class CachedClips:
             return column.seen.drawn(self.sampling, picked, dice)
 
         found = {
-            name: column.gather(*rows(column), view) if look is None else column.gather_looks(look, view)
+            name: column.gather_looks(look, view) if again and look is not None else column.gather(*rows(column), view)
             for name, column in self.columns.items()
         }
         labels = {name: torch.from_numpy(labels[picked]) for name, labels in self.problem.labels.items()}
@@ -172,6 +184,11 @@ class LookedClips:
 
     def __len__(self) -> int:
         return len(self.look)
+
+    @property
+    def still(self) -> bool:
+        """Looks are given."""
+        return True
 
     def batch(self, indices: NDArray[np.int64], draw: np.random.Generator | None = None) -> Batch:
         """These looks as one batch on the CPU."""

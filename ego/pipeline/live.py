@@ -45,6 +45,11 @@ class LiveClips:
         """What a row of each feature is, live or stored."""
         return self.cached.shapes | {name: what for some in self.arrays.values() for name, what in some.items()}
 
+    @property
+    def still(self) -> bool:
+        """What the networks say of a clip changes as they learn."""
+        return False
+
     def only(self, chosen: Indices) -> "LiveClips":
         """The same clips narrowed to these."""
         return LiveClips(self.cached.only(chosen), self.shown, self.arrays)

@@ -71,12 +71,13 @@ class Looks:
     def any_of(self, clips: Indices, dice: NDArray[np.float64]) -> Indices:
         """One look at each of these clips, by dice (B,) in [0, 1)."""
         first: Indices = self.first[clips]
-        if self._one_each:
+        if self.one_each:
             return first
         return np.asarray(first + (dice * (self.first[clips + 1] - first)).astype(np.int64))
 
     @cached_property
-    def _one_each(self) -> bool:
+    def one_each(self) -> bool:
+        """Whether no clip has several looks."""
         return bool((np.diff(self.first) == 1).all())
 
 

@@ -136,6 +136,16 @@ class Task(Spec, ABC):
         found: Tensor = vmap(lambda one: self.loss(one, label, mask), in_dims=-1)(predictions)
         return found
 
+    def slopes(self, predictions: "Tensor", label: "Tensor", mask: "Tensor") -> tuple["Tensor", "Tensor"]:
+        """`losses`, and the gradient of each by its own predictions, of their shape."""
+        import torch
+
+        with torch.enable_grad():
+            given = predictions.detach().requires_grad_()
+            losses = self.losses(given, label, mask)
+            (slope,) = torch.autograd.grad(losses.sum(), given)
+        return losses.detach(), slope
+
     @abstractmethod
     def metrics(self, judged: Judged) -> dict[str, float]:
         """Figures by name, over what the mask counts; the first one leads, and is better the higher it is."""

@@ -23,6 +23,8 @@ SHAPES = {"rgb": Array((5,))}
 class Rows:
     """Clips of noise; what is drawn for training moves them a little."""
 
+    still = True
+
     def __init__(self, count, seed=0):
         generator = torch.Generator().manual_seed(seed)
         self.rows = torch.randn(count, 3, 5, generator=generator)
@@ -193,6 +195,8 @@ BOTH = {name: Classify(label=name, classes=("a", "b")) for name in ("verb", "nou
 
 class TwoLabels(Rows):
     """Clips with two labels."""
+
+    still = True
 
     def batch(self, indices, draw=None):
         one = super().batch(indices, draw)

@@ -24,6 +24,8 @@ SHAPES = {"rgb": Array((6,))}
 class Rows:
     """Clips of noise of which some have no label and some no second row."""
 
+    still = True
+
     def __init__(self, count=50):
         generator = torch.Generator().manual_seed(1)
         self.rows = torch.randn(count, 2, 6, generator=generator)

@@ -21,6 +21,8 @@ SHAPES = {"rgb": Array((5,))}
 class Noise:
     """Clips of noise that remember which were asked for."""
 
+    still = False
+
     def __init__(self, count, seed=0, scale=1.0):
         generator = torch.Generator().manual_seed(seed)
         self.rows = torch.randn(count, 3, 5, generator=generator) * scale

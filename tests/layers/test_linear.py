@@ -57,25 +57,3 @@ def test_other_types_are_torchs(pair):
 def test_it_can_be_exported(pair):
     program = torch.export.export(pair[0].eval(), (torch.randn(3, 24),))
     assert "aten.linear" in str(program.graph)
-
-
-@pytest.mark.parametrize("own", [False, True])
-def test_one_wide_layer_is_what_vmap_computes(own):
-    """Over an input that all settings share, and over one of each."""
-    generator = torch.Generator().manual_seed(0)
-    rows = torch.randn(*([5] if own else []), 4, 6, generator=generator)
-    weight = torch.randn(5, 3, 6, generator=generator).requires_grad_()
-    bias = torch.randn(5, 3, generator=generator).requires_grad_()
-    layer, places = Linear(6, 3), (0 if own else None, 0, 0)
-
-    def mine(rows, weight, bias):
-        return torch.func.functional_call(layer, {"weight": weight, "bias": bias}, rows).square().sum()
-
-    def theirs(rows, weight, bias):
-        return nn.functional.linear(rows, weight, bias).square().sum()
-
-    wide, plain = (
-        torch.autograd.grad(torch.func.vmap(one, in_dims=places)(rows, weight, bias).sum(), (weight, bias))
-        for one in (mine, theirs)
-    )
-    assert all(torch.allclose(one, other, atol=1e-4) for one, other in zip(wide, plain, strict=True))

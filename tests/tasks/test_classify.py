@@ -157,3 +157,20 @@ def test_a_message_names_some_of_many_classes():
 def test_a_weight_below_zero():
     with pytest.raises(BadRequest, match="expected at least 0"):
         Classify(label="v", weight=-1.0)
+
+
+@pytest.mark.parametrize("known", [1.0, 0.6, 0.0])
+@pytest.mark.parametrize("settings", [1, 4])
+@pytest.mark.parametrize("fields", [{}, {"smoothing": 0.2}, {"focal": 2.0}, {"class_weights": (1.0, 0.0, 2.5)}])
+def test_slopes_are_the_gradients_of_the_losses(fields, settings, known):
+    generator = torch.Generator().manual_seed(0)
+    task = Classify(label="verb", classes=("a", "b", "c"), **fields)
+    scores = torch.randn(8, 3, settings, generator=generator)
+    label, mask = torch.randint(0, 3, (8,), generator=generator), torch.rand(8, generator=generator) < known
+    losses, slopes = task.slopes(scores, label, mask)
+    for place in range(settings):
+        mine = scores[..., place].clone().requires_grad_()
+        loss = task.loss(mine, label, mask)
+        loss.backward()
+        assert torch.allclose(losses[place], loss, atol=1e-6)
+        assert torch.allclose(slopes[..., place], mine.grad, atol=1e-6)
