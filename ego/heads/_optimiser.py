@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -121,28 +122,40 @@ class Optimiser:
 class StackedOptimiser:
     """Moves stacked weights (K, ...) of K settings, each at its own rate and decay.
 
-    The kernels know one rate: they move nothing at rate 1, and of that each weight goes its own share.
+    The kernels know one rate: each moves the settings that follow one another at one, so give them by their rates.
     """
 
     def __init__(self, weights: Sequence[Tensor], trainings: Sequence[Training]) -> None:
         self._weights, self._apart = weights, trainings[0].optimiser == "adamw"
-        self._moves = [torch.zeros_like(one.detach()) for one in weights]
-        self._optimiser = Optimiser([Moved(list(self._moves), 1.0, 0.0)], trainings[0])
+        self._parts: list[slice] = []
+        groups = []
+        for lr, some in groupby(range(len(trainings)), key=lambda place: trainings[place].lr):
+            places = list(some)
+            self._parts.append(slice(places[0], places[-1] + 1))
+            groups.append(Moved([one[self._parts[-1]] for one in weights], lr, 0.0))
+        self._optimiser = Optimiser(groups, trainings[0])
         rates, decays = ([getattr(one, name) for one in trainings] for name in ("lr", "weight_decay"))
-        self._rates, self._decays = weights[0].new_tensor(rates), weights[0].new_tensor(decays)
+        self._decays = weights[0].new_tensor(decays)
+        self._lost, self._decaying = self._decays * weights[0].new_tensor(rates), any(decays)
 
     @torch.no_grad()
     def step(self, gradients: Sequence[Tensor], share: float) -> None:
         """One step along these gradients, one a weight, with this share of every rate."""
-        for move, weight, gradient in zip(self._moves, self._weights, gradients, strict=True):
-            decay = self._decays.view(-1, *(1,) * (weight.ndim - 1))
-            move.zero_().grad = gradient if self._apart else gradient.addcmul(decay, weight)
-        self._optimiser.step()
-        for move, weight in zip(self._moves, self._weights, strict=True):
-            rate, decay = (one.view(-1, *(1,) * (weight.ndim - 1)) for one in (self._rates * share, self._decays))
-            if self._apart:
-                weight.mul_(1 - rate * decay)
-            weight.addcmul_(rate, move)
+        if self._decaying:
+            kept = 1 - self._lost * share
+            gradients = [self._decayed(*both, kept) for both in zip(self._weights, gradients, strict=True)]
+        for part, group in zip(self._parts, self._optimiser.groups, strict=True):
+            for one, gradient in zip(group.parameters, gradients, strict=True):
+                one.grad = gradient[part]
+        self._optimiser.step(share)
+
+    def _decayed(self, weight: Tensor, gradient: Tensor, kept: Tensor) -> Tensor:
+        """The gradient to follow: the weight is made smaller here, or it is by what it is told to."""
+        shape = (-1, *(1,) * (weight.ndim - 1))
+        if not self._apart:
+            return gradient.addcmul(self._decays.view(shape), weight)
+        weight.mul_(kept.view(shape))
+        return gradient
 
 
 def groups_of(module: nn.Module, training: Training) -> list[Moved]:

@@ -89,13 +89,13 @@ class Stacked:
         trainings: Sequence[Training],
         device: str = "cpu",
     ) -> None:
-        order = sorted(range(len(trainings)), key=lambda place: trainings[place].seed)
+        order = sorted(range(len(trainings)), key=lambda place: (trainings[place].seed, trainings[place].lr))
         self._back = torch.tensor(order).argsort().to(device)
         self._head, self._tasks, self._stream, self._device = head, tasks, stream, device
         self._training = trainings[0]
         self._seeds: list[_Seed] = []
         for seed in sorted({one.seed for one in trainings}):
-            some = [one for one in trainings if one.seed == seed]
+            some = [trainings[place] for place in order if trainings[place].seed == seed]
             self._module = begin(head, shapes, learnt, some[0]).to(device).train()
             self._seeds.append(_Seed(self._module, some, stream, device))
         module = self._module
