@@ -20,7 +20,7 @@ class Linear(nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:
         """(..., out) of rows (..., in)."""
-        if input.numel() * self.out_features >= WIDE and _plain(input):
+        if _plain(input) and input.numel() * self.out_features >= WIDE:
             found: Tensor = _Linear.apply(input, self.weight, self.bias)  # type: ignore[no-untyped-call]
             return found
         return super().forward(input)
