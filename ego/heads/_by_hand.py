@@ -1,6 +1,7 @@
 """Training steps of heads that are chains of layers without autograd: clips settled once, gradients written out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import NamedTuple
 
@@ -16,6 +17,8 @@ from ego.heads._training import Training
 
 MOST_BYTES = 2**30
 """Larger tables are not kept: each batch is then settled by itself."""
+LITTLE = 2**24
+"""Below so many multiplications a step is done by one thread."""
 AT_ONCE = 512
 """Clips settled at once: what they are on the way stays in the processor's cache."""
 
@@ -50,20 +53,21 @@ class Settled:
 
     def _dealt(self, indices: Indices, draw: np.random.Generator) -> tuple[Tensor, Mixed]:
         """Rows (B, width) of these clips, and the batch that says what is known of them and their partners."""
-        if self._table is None:
+        if self.table is None:
             batch = self._clips.batch(indices, draw).to(self._device)
             mixed = augmented(batch, self._training, draw)
             return self._module.settle(mixed.batch.features, mixed.batch.masks), mixed
         places = torch.from_numpy(indices).to(self._device)
         labels, labelled = (
             {name: one.index_select(0, places) for name, one in part.items()}
-            for part in (self._table.labels, self._table.labelled)
+            for part in (self.table.labels, self.table.labelled)
         )
         batch = Batch({}, {}, labels, labelled)
-        return self._table.rows.index_select(0, places), Mixed(batch, batch, 1.0)
+        return self.table.rows.index_select(0, places), Mixed(batch, batch, 1.0)
 
     @cached_property
-    def _table(self) -> Table | None:
+    def table(self) -> Table | None:
+        """All clips where training always sees them alike and there are not too many; None: each batch is settled."""
         if not self._clips.still or self._training.mixup or self._training.feature_dropout:
             return None
         count, rows, known = len(self._clips), torch.empty(0), list[Batch]()
@@ -98,6 +102,22 @@ class ByHand:
             return None
         chain = Chain(module.chain, {name: one.detach()[None] for name, one in module.named_parameters()})
         return cls(module, chain, [Settled(stream, module, training, device) for stream in streams], head, tasks)
+
+    @contextmanager
+    def threads(self, batch: int) -> Iterator[None]:
+        """One thread for as long as a step is little work: others would be waited for longer than they help.
+
+        On a machine that is busy besides, a product of microseconds then takes milliseconds.
+        """
+        with torch.no_grad():
+            tables = [one.table for one in self._settled]
+        before = torch.get_num_threads()
+        if None not in tables and batch * sum(one.numel() for one in self._parameters.values()) < LITTLE:
+            torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
     @torch.no_grad()
     def add(self, number: int, indices: Indices, draw: np.random.Generator, part: float) -> Tensor:

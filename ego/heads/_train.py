@@ -92,8 +92,9 @@ class Loop:
         self._scaler = torch.amp.GradScaler(torch.device(device).type) if training.precision == "float16" else None
 
     def __iter__(self) -> Iterator[Step]:
-        while self.done < self.total and not (self._stopping and self._stopping.over):
-            yield self._step()
+        with self._by_hand.threads(self._training.batch) if self._by_hand else nullcontext():
+            while self.done < self.total and not (self._stopping and self._stopping.over):
+                yield self._step()
         self._finish()
 
     def state(self) -> State:

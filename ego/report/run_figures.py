@@ -126,10 +126,12 @@ def neighbours(features: NDArray[np.floating[Any]], method: Method = "tsne") -> 
     UMAP is of the package umap-learn; where that is not installed it is a BadRequest.
     """
     from sklearn.decomposition import PCA
+    from threadpoolctl import threadpool_limits
 
     count = min(50, *features.shape)
-    reduced = PCA(count, random_state=0).fit_transform(features - features.mean(axis=0))
-    return np.asarray((_tsne if method == "tsne" else _umap)(len(features)).fit_transform(reduced), np.float32)
+    with threadpool_limits(1):  # on a busy machine threads wait for each other at every one of 1000 small steps
+        reduced = PCA(count, random_state=0).fit_transform(features - features.mean(axis=0))
+        return np.asarray((_tsne if method == "tsne" else _umap)(len(features)).fit_transform(reduced), np.float32)
 
 
 def _tsne(count: int) -> Any:
