@@ -12,7 +12,7 @@ NAMES = ["accuracy", "mean_class_accuracy", "pixel_error_left", "auc_judd_releas
 @pytest.mark.parametrize("width", [80, 100, 300])
 def test_every_figure_is_told_in_full_whatever_the_width(capsys, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
-    figures = {name: 0.125 for name in NAMES} | {"many_shot_classes": 22, "pixel_error": 92.523}
+    figures = dict.fromkeys(NAMES, 0.125) | {"many_shot_classes": 22, "pixel_error": 92.523}
     rows = [
         {"fold": "[one]", "split": split, "task": "eyes", "clips": 4, "figures": figures} for split in ("train", "test")
     ]
