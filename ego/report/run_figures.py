@@ -72,7 +72,7 @@ def _classes(folder: Path, out: Path) -> Iterator[Path]:
             continue
         labels, said = np.array(pairs).T
         name = f"{split}-{task}"
-        charts.confusion(labels, said, spaces[task], out / f"confusion-{name}.png")
+        charts.confusion(labels, said, spaces[task], out / f"confusion-{name}.png", f"{task} taken for what ({split})")
         counts = {spaces[task][one]: int((labels == one).sum()) for one in np.unique(labels)}
         recall = {spaces[task][one]: float((said[labels == one] == one).mean()) for one in np.unique(labels)}
         charts.bars(recall, counts, out / f"classes-{name}.png", f"Found of each class of {task} ({split})")
