@@ -190,9 +190,10 @@ def read_clips(
 
     `packs` is what keeps rows from run to run.
     """
-    read = {}
+    read, stored = {}, []
     for own, entries in wanted.items():
         held = store.marker(next(iter(entries.values()))).arrays
+        stored += [feature_name(own, array) for array in held]
         arrays = [array for array in held if not features or feature_name(own, array) in features]
         if arrays:
             read[own] = (packs or Packs(None)).read(store, list(entries.values()), arrays)
@@ -206,8 +207,7 @@ def read_clips(
     }
     for name in features:
         if name.partition(".")[0] in wanted and name not in columns:
-            choices = ", ".join(columns) or "other arrays"
-            raise BadRequest(f"head.features asks for {name!r}, what is stored is: {choices}")
+            raise BadRequest(f"head.features asks for {name!r}, what is stored is: {', '.join(stored)}")
     views = {column.views for column in columns.values()} - {0}
     if len(views) > 1:
         raise BadRequest(f"got features of {sorted(views)} views, expected one number to draw them together")

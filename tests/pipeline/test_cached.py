@@ -75,7 +75,7 @@ def test_an_absent_entry_is_masked_and_several_arrays_have_names(problem, tmp_pa
     assert batch.features["hands.boxes"][1, :, 0].tolist() == [51, 51.5, 52, 52.5]  # stored * scale
     only = read_clips(problem, {"hands": hands}, ("hands.score",), store, Sampling())
     assert set(only.columns) == {"hands.score"}
-    with pytest.raises(BadRequest, match=r"asks for 'hands\.nails', what is stored is: hands\.score"):
+    with pytest.raises(BadRequest, match=r"asks for 'hands\.nails', what is stored is: hands\.boxes, hands\.score"):
         read_clips(problem, {"hands": hands}, ("hands.score", "hands.nails"), store, Sampling())
 
 
