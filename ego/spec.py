@@ -161,7 +161,9 @@ def rebuild(description: Mapping[str, Any]) -> Spec:
         raise BadRequest(f"got {description!r:.200}, expected room, name, version and fields") from error
     cls = find(room, name)
     if cls.version != version:
-        raise BadRequest(f"{name} version {version} is stored, this ego has version {cls.version}; extract again")
+        raise BadRequest(
+            f"{name} version {version} is stored, this ego has version {cls.version}; extract it, or fit the run, again"
+        )
     return make(room, name, {key: _revive(value) for key, value in fields.items()})
 
 

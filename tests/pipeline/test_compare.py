@@ -42,15 +42,17 @@ def test_the_interval_is_that_of_the_paired_difference(fitted, tmp_path):
         return row
 
     runs = [open_run(fitted), open_run(changed(fitted, tmp_path / "wrong", wrong))]
-    (found,) = compare(runs, "validation", "verb", "accuracy", Drawing(2000))
+    (found,) = compare(runs, "validation", "verb", "accuracy", Drawing(1000))
     lost = 6 / 18
     assert found.difference == pytest.approx(-lost)
     deviation = np.sqrt(lost * (1 - lost) / 18)
     assert found.low == pytest.approx(-lost - 1.96 * deviation, abs=0.03)
     assert found.high == pytest.approx(-lost + 1.96 * deviation, abs=0.03)
-    assert found.p == pytest.approx(2 / 2001, abs=0.002)
-    (by_video,) = compare(runs, "validation", "verb", "accuracy", Drawing(2000, "video"))
+    assert found.p == pytest.approx(2 / 1001, abs=0.002)
+    (by_video,) = compare(runs, "validation", "verb", "accuracy", Drawing(300, "video"))
     assert by_video.high == 0
+    (itself,) = compare(runs[1:] * 2, "validation", "verb", "accuracy", Drawing(200))  # paired: wrong on the same clips
+    assert (itself.first, itself.low, itself.high) == (pytest.approx(2 / 3), 0, 0)
     assert by_video.p > 0.3
 
 
