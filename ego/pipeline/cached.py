@@ -228,8 +228,9 @@ def _no_looks(problem: Problem) -> Looks:
 
 def _column(array: Array, name: str, packed: Pack, seen: Seen, sampling: Sampling) -> Column:
     views = len(array.views) if sampling.views == "draw" else 0
-    array = array if array.shape else replace(array, shape=(1,))  # a row that is one number is a vector of it
-    return Column(replace(array, shape=array.shape[1:], views=()) if views else array, name, packed, seen, views)
+    shape = array.shape[1:] if views else array.shape
+    shown = replace(array, shape=shape or (1,), views=() if views else array.views)  # one number is a vector of it
+    return Column(shown, name, packed, seen, views)
 
 
 def with_targets(

@@ -80,5 +80,5 @@ class Column:
     def _table(self) -> Tensor:
         """(rows, numbers), or (rows * views, numbers) where one view is looked at."""
         held = self.pack[self.name]
-        held = held if held.ndim > 1 else held[:, None]
-        return as_table(held.reshape(-1, *held.shape[2:]) if self.views else held).to(self.device)
+        held = held.reshape(-1, *held.shape[2:]) if self.views else held
+        return as_table(held if held.ndim > 1 else held[:, None]).to(self.device)
