@@ -9,6 +9,9 @@
 A message is one sentence that says what was got, what was expected and what to do next.
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class EgoError(Exception):
     """Any error that is not a bug: its text is meant for the user."""
@@ -28,3 +31,9 @@ class NotExtracted(EgoError, LookupError):
 
 class BrokenEntry(EgoError):
     """An entry of the store is damaged or incomplete and must not be trusted."""
+
+
+def meant(given: object, choices: Iterable[str]) -> str:
+    """` (did you mean 'x'?)` of the choice that is spelt most like what was given; nothing where none is."""
+    near = get_close_matches(given, list(choices), 1) if isinstance(given, str) else []
+    return f" (did you mean {near[0]!r}?)" if near else ""

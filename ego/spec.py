@@ -17,7 +17,7 @@ from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ego.errors import BadRequest
+from ego.errors import BadRequest, meant
 from ego.fields import Weights as Weights
 from ego.fields import conform, options, say
 
@@ -99,7 +99,7 @@ def find(room: str, name: str) -> type[Spec]:
     """The class called `name` in `room`; only its module is imported. Unknown: BadRequest."""
     if name not in names(room):
         near = ", ".join(names(room)) or "none"
-        raise BadRequest(f"got {name!r} from {room}, expected one of: {near}")
+        raise BadRequest(f"got {name!r} from {room}{meant(name, names(room))}, expected one of: {near}")
     module = _foreign(room).get(name) or f"ego.{room}.{name}"
     classes = [
         value
@@ -129,7 +129,8 @@ def from_table(cls: type[Kind], fields: Mapping[str, Any], called: str) -> Kind:
     known = {field.name: field for field in dataclasses.fields(cls)}
     for given in fields:
         if given not in known:
-            raise BadRequest(f"{called} has no field {given!r}; its fields are: {', '.join(known) or 'none'}")
+            near = meant(given, known)
+            raise BadRequest(f"{called} has no field {given!r}{near}; its fields are: {', '.join(known) or 'none'}")
     hints = _hints(cls)
     values = {}
     for key, value in fields.items():
@@ -160,7 +161,9 @@ def rebuild(description: Mapping[str, Any]) -> Spec:
         raise BadRequest(f"got {description!r:.200}, expected room, name, version and fields") from error
     cls = find(room, name)
     if cls.version != version:
-        raise BadRequest(f"{name} version {version} is stored, this ego has version {cls.version}; extract again")
+        raise BadRequest(
+            f"{name} version {version} is stored, this ego has version {cls.version}; extract it, or fit the run, again"
+        )
     return make(room, name, {key: _revive(value) for key, value in fields.items()})
 
 
@@ -189,7 +192,7 @@ def held(hint: Any, table: Mapping[str, Any], where: str) -> type[Spec] | None:
         known = {_identity(one)[1]: one for one in parts}
         name = table.get("name", next(iter(known)))
         if name not in known:
-            raise BadRequest(f"got {name!r} for {where}, expected one of: {', '.join(known)}")
+            raise BadRequest(f"got {name!r} for {where}{meant(name, known)}, expected one of: {', '.join(known)}")
         return known[name]
     if not getattr(parts[0], "__abstractmethods__", None):
         return find(room, str(table.get("name", own)))  # the field takes one kind: no need to say which

@@ -12,6 +12,8 @@ from ego.report.text import one_line
 Form = Literal["table", "markdown", "csv"]
 FORMS = ["table", "markdown", "csv"]
 SHARES = ("accuracy", "precision", "recall", "f1", "map", "auc", "pck", "top")
+FRAME = 3
+"""What a column of a table takes beside its text."""
 MEAN, POOLED = "mean of folds", "all folds"
 Row = dict[str, Any]
 
@@ -38,8 +40,12 @@ def figure_rows(metrics: Mapping[str, Any]) -> list[Row]:
 
 def figure(name: str, value: float) -> str:
     """A figure as it is read: shares in per cent, others with four digits."""
-    share = any(word in name for word in SHARES) and 0 <= value <= 1
-    return f"{value:.1%}" if share else f"{value:.4g}"
+    return f"{value:.1%}" if is_share(name, value) else f"{value:.4g}"
+
+
+def is_share(name: str, value: float) -> bool:
+    """Whether a figure is read in per cent."""
+    return any(word in name for word in SHARES) and 0 <= value <= 1
 
 
 def show(rows: Sequence[Row], form: Form = "table") -> None:
@@ -49,33 +55,61 @@ def show(rows: Sequence[Row], form: Form = "table") -> None:
         return
     for number, task in enumerate(dict.fromkeys(row["task"] for row in rows)):
         own = [row for row in rows if row["task"] == task]
-        head = ["fold", "split", "task", "clips", *(name.replace("_", " ") for name in _names(own))]
+        keys, names = ["fold", "split", "task", "clips"], _names(own)
         cells = [
             [one_line(row["fold"]), row["split"], task, str(row["clips"])]
-            + [figure(name, row["figures"][name]) if name in row["figures"] else "" for name in _names(own)]
+            + [figure(name, row["figures"][name]) if name in row["figures"] else "" for name in names]
             for row in own
         ]
         if form == "markdown":
+            head = [*keys, *(name.replace("_", " ") for name in names)]
             rule = ["---"] * 3 + ["---:"] * (len(head) - 3)
             both = [[cell.replace("|", "\\|") for cell in line] for line in [head, rule, *cells]]
             click.echo("\n" * bool(number) + "\n".join(f"| {' | '.join(line)} |" for line in both))
         else:
-            _table(own, head, cells)
+            folds = [row["fold"] for row in own]
+            tables(keys, names, cells, [one != after for one, after in zip(folds, [*folds[1:], None], strict=True)])
 
 
 def _names(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row["figures"]))
 
 
-def _table(rows: Sequence[Row], head: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+def tables(keys: Sequence[str], names: Sequence[str], lines: Sequence[Sequence[str]], ends: Sequence[bool]) -> None:
+    """Prints lines of `keys` and figures: as many figures at a time as there is room for, the others below.
+
+    `ends` says after which lines a rule is drawn.
+    """
     from rich.console import Console
     from rich.table import Column, Table
 
-    table = Table(*(Column(name, no_wrap=number < 4) for number, name in enumerate(head)))
-    for number, line in enumerate(cells):
-        last = number + 1 == len(rows) or rows[number + 1]["fold"] != rows[number]["fold"]
-        table.add_row(*line, end_section=last)
-    Console().print(table)
+    console = Console(markup=False, emoji=False)
+    heads = [*keys, *(name.replace("_", " ") for name in names)]
+    cells = list(zip(*lines, strict=True)) or [()] * len(heads)
+    widths = [
+        _width(head, some, number < len(keys)) for number, (head, some) in enumerate(zip(heads, cells, strict=True))
+    ]
+    for some in _fitting(widths, len(keys), console.width):
+        table = Table(*(Column(heads[one], no_wrap=one < len(keys), min_width=widths[one] - FRAME) for one in some))
+        for line, end in zip(lines, ends, strict=True):
+            table.add_row(*(line[one] for one in some), end_section=end)
+        console.print(table)
+
+
+def _width(head: str, cells: Sequence[str], whole: bool) -> int:
+    """What a column needs with its frame: of a figure's name no more than its longest word."""
+    words = [head] if whole else head.split()
+    return FRAME + max(map(len, [*words, *cells]))
+
+
+def _fitting(widths: Sequence[int], keys: int, width: int) -> list[list[int]]:
+    """Numbers of columns by table: the keys and as many of the others, at least one, as there is room for."""
+    parts: list[list[int]] = [[]]
+    for number in range(keys, len(widths)):
+        if parts[-1] and 1 + sum(widths[:keys]) + sum(widths[one] for one in [*parts[-1], number]) > width:
+            parts.append([])
+        parts[-1].append(number)
+    return [[*range(keys), *part] for part in parts]
 
 
 def _csv(rows: Sequence[Row], names: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ego.commands._figures import figure, is_share, tables
 from ego.commands._learning import Lesson, watched
 from ego.errors import EgoError
 from ego.report.text import one_line
@@ -72,7 +73,7 @@ def _run(words: Sequence[str], beside: int) -> None:
     done = subprocess.run([sys.executable, "-m", "ego", *words], capture_output=True, text=True, env=environment)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise EgoError(one_line(last.removeprefix("error: ")))
+        raise EgoError(one_line(last.removeprefix("ego: ")))
 
 
 def _tell(done: "Sequence[Swept]", as_json: bool) -> None:
@@ -95,20 +96,21 @@ def _tell(done: "Sequence[Swept]", as_json: bool) -> None:
 
 
 def _draw(found: "Sequence[Line]") -> None:
-    from rich.console import Console
-    from rich.table import Column, Table
-
-    names = list(dict.fromkeys(name for line in found for name in line.figures))
-    words = [one_line(word).removeprefix("training.") for line in found for word in line.words]
-    setting = Column("setting", min_width=max(map(len, words), default=0))
-    table = Table(setting, Column("split", no_wrap=True), "task", *(one.replace("_", " ") for one in names))
-    for number, line in enumerate(found):
-        cells = [_percent(line.figures[name]) if name in line.figures else "" for name in names]
-        last = number + 1 == len(found) or found[number + 1].words != line.words
-        own = " ".join(one_line(word).removeprefix("training.") for word in line.words) or "the recipe's"
-        table.add_row(own, line.split, line.task, *cells, end_section=last)
-    Console().print(table)
+    for task in dict.fromkeys(line.task for line in found):
+        own = [line for line in found if line.task == task]
+        names = list(dict.fromkeys(name for line in own for name in line.figures))
+        lines = []
+        for line in own:
+            words = " ".join(one_line(word).removeprefix("training.") for word in line.words) or "the recipe's"
+            figures = [told(name, line.figures[name]) if name in line.figures else "" for name in names]
+            lines.append([words, line.split, line.task, *figures])
+        settings = [line.words for line in own]
+        ends = [one != after for one, after in zip(settings, [*settings[1:], None], strict=True)]
+        tables(["setting", "split", "task"], names, lines, ends)
 
 
-def _percent(one: "Interval") -> str:
-    return f"{one.mean:.1%}" if one.half is None else f"{one.mean:.1%} +-{one.half * 100:.1f}"
+def told(name: str, one: "Interval") -> str:
+    """A mean and half of its interval, in the figure's unit."""
+    if one.half is None:
+        return figure(name, one.mean)
+    return f"{figure(name, one.mean)} +-" + (f"{one.half * 100:.1f}" if is_share(name, one.mean) else f"{one.half:.3g}")

@@ -153,7 +153,9 @@ def _tell(guesses: "list[Guess]", out: Path | None, as_json: bool) -> None:
 
 
 def _cells(one: "Guess") -> list[object]:
-    said = f"{len(one.steps)} steps" if one.steps else one.said if isinstance(one.said, str) else json.dumps(one.said)
+    from ego.commands._film import in_words
+
+    said = f"{len(one.steps)} steps" if one.steps else in_words(one.said)
     score = figure("top", one.score) if one.score is not None else ""
     return [one.video.name, f"{one.start:.2f}", f"{one.stop:.2f}", one.task, said, score]
 

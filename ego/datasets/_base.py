@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ego.errors import BadRequest
+from ego.errors import BadRequest, meant
 from ego.spec import Spec
 from ego.video import Reading
 
@@ -152,5 +152,6 @@ def present(annotations: Annotations, skip_missing: bool = False) -> tuple[Annot
 def pick(what: str, given: str, choices: Sequence[str]) -> str:
     """`given` if it is one of `choices`, else a BadRequest that lists them; `what` names it in the message."""
     if given not in choices:
-        raise BadRequest(f"got {what} {given!r}, expected one of: {', '.join(map(repr, choices)) or 'none'}")
+        near = meant(given, choices)
+        raise BadRequest(f"got {what} {given!r}{near}, expected one of: {', '.join(map(repr, choices)) or 'none'}")
     return given

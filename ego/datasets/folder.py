@@ -88,8 +88,10 @@ class Folder(Dataset):
         found = self._from_table(root / self.csv, index) if self.csv else self._from_folders(index)
         kept = [(clip, split) for clip, split in found if not set(clip.labels.values()) & set(self.ignore)]
         if not kept:
-            raise BadRequest(f"no annotated clip is left of {len(found)} in {root}")
+            why = f"; folder.ignore leaves out {len(found)}" if found else ""
+            raise BadRequest(f"there is no annotated clip in {root / self.csv}{why}")
         clips = tuple(clip for clip, _ in kept)
+        _check_each(clips)
         names = sorted({clip.video for clip in clips})
         classes = {label: tuple(sorted({clip.labels[label] for clip in clips})) for label in clips[0].labels}
         folds = self._folds(clips, [split for _, split in kept], names, index)
@@ -160,6 +162,19 @@ class Folder(Dataset):
             sides = ["validation" if group[clip.video] == number else "train" for clip in clips]
             folds |= _fold(title, sides, f"{len(names)} annotated videos")
         return folds
+
+
+def _check_each(clips: Sequence[Annotation]) -> None:
+    """Nothing, or a BadRequest where a clip has no length, or is there twice: it would count twice."""
+    lines: dict[object, str] = {}
+    for clip in clips:
+        for start, stop in clip.parts:
+            if start == stop:
+                raise BadRequest(f"{clip.source}: got a segment of no length at {start:g} s, expected start < stop")
+        said = (clip.video, clip.parts, tuple(clip.labels.items()))
+        if said in lines:
+            raise BadRequest(f"{clip.source}: the same clip and labels stand in {lines[said]}; leave one of them out")
+        lines[said] = clip.source
 
 
 def _there(folder: Path) -> Path:

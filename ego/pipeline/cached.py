@@ -207,9 +207,10 @@ def read_clips(
 
     `packs` is what keeps rows from run to run.
     """
-    read = {}
+    read, stored = {}, []
     for own, entries in wanted.items():
         held = store.marker(next(iter(entries.values()))).arrays
+        stored += [feature_name(own, array) for array in held]
         arrays = [array for array in held if not features or feature_name(own, array) in features]
         if arrays:
             read[own] = (packs or Packs(None)).read(store, list(entries.values()), arrays)
@@ -223,8 +224,7 @@ def read_clips(
     }
     for name in features:
         if name.partition(".")[0] in wanted and name not in columns:
-            choices = ", ".join(columns) or "other arrays"
-            raise BadRequest(f"head.features asks for {name!r}, what is stored is: {choices}")
+            raise BadRequest(f"head.features asks for {name!r}, what is stored is: {', '.join(stored)}")
     views = {column.views for column in columns.values()} - {0}
     if len(views) > 1:
         raise BadRequest(f"got features of {sorted(views)} views, expected one number to draw them together")
@@ -245,7 +245,9 @@ def _no_looks(problem: Problem) -> Looks:
 
 def _column(array: Array, name: str, packed: Pack, seen: Seen, sampling: Sampling) -> Column:
     views = len(array.views) if sampling.views == "draw" else 0
-    return Column(replace(array, shape=array.shape[1:], views=()) if views else array, name, packed, seen, views)
+    shape = array.shape[1:] if views else array.shape
+    shown = replace(array, shape=shape or (1,), views=() if views else array.views)  # one number is a vector of it
+    return Column(shown, name, packed, seen, views)
 
 
 def with_targets(

@@ -56,7 +56,7 @@ class Column:
             found = self.pack[self.name][rows, view[:, None]]
         else:
             found = self.pack.gather(self.name, rows)
-        tensor = torch.from_numpy(found)
+        tensor = torch.from_numpy(found).reshape(*there.shape, *self.array.shape)
         return tensor if self.array.scale == 1 else tensor.float() * self.array.scale, torch.from_numpy(there)
 
     def gather_looks(self, looks: Indices, view: Indices) -> tuple[Tensor, Tensor]:
@@ -80,4 +80,5 @@ class Column:
     def _table(self) -> Tensor:
         """(rows, numbers), or (rows * views, numbers) where one view is looked at."""
         held = self.pack[self.name]
-        return as_table(held.reshape(-1, *held.shape[2:]) if self.views else held).to(self.device)
+        held = held.reshape(-1, *held.shape[2:]) if self.views else held
+        return as_table(held if held.ndim > 1 else held[:, None]).to(self.device)

@@ -60,7 +60,7 @@ def compare(runs: Sequence[Run], split: str, task: str | None, metric: str | Non
     for run in runs[1:]:
         for name in names:
             pair = _paired(runs[0], run, split, name)
-            found.append(_bootstrap(run, name, runs[0].recipe.tasks[name], pair, metric, how))
+            found.append(_bootstrap(runs[0], run, name, pair, metric, how))
     return found
 
 
@@ -123,9 +123,10 @@ def _by_clip(run: Run, split: str, task: str) -> dict[tuple[Any, ...], Told]:
     return found
 
 
-def _bootstrap(run: Run, name: str, task: Task, pair: Pair, metric: str | None, how: Drawing) -> Comparison:
+def _bootstrap(base: Run, run: Run, name: str, pair: Pair, metric: str | None, how: Drawing) -> Comparison:
     units = _units(pair.first, how.by)
-    sides = [_Side(task, told) for told in (pair.first, pair.other)]
+    task = base.recipe.tasks[name]
+    sides = [_Side(task, told, _trained(one, name)) for one, told in ((base, pair.first), (run, pair.other))]
     everything = np.arange(len(pair.first))
     whole = [side.metrics(everything) for side in sides]
     if not whole[0]:
@@ -159,11 +160,17 @@ def _units(told: Sequence[Told], by: Unit) -> list[NDArray[np.int64]]:
     return [np.array(places, np.int64) for places in groups.values()]
 
 
-class _Side:
-    """One run's predictions as a task judges them."""
+def _trained(run: Run, task: str) -> NDArray[Any] | None:
+    """The labels that a run's folds were trained on, each clip once; None of tasks of steps."""
+    each = {clip: label for fold in run.folds for clip, label in run.trained_labels(fold).get(task, {}).items()}
+    return np.stack(list(each.values())) if each else None
 
-    def __init__(self, task: Task, told: Sequence[Told]) -> None:
-        self._task = task
+
+class _Side:
+    """One run's predictions as a task judges them, that knows the labels the run was trained on."""
+
+    def __init__(self, task: Task, told: Sequence[Told], trained: NDArray[Any] | None) -> None:
+        self._task, self._trained = task, trained
         steps = bool(task.reads)
         self._said, self._labels, self._masks = (
             [part if steps else part[None] for part in parts]
@@ -176,4 +183,4 @@ class _Side:
         said, labels, masks = (
             np.concatenate([parts[i] for i in picked]) for parts in (self._said, self._labels, self._masks)
         )
-        return self._task.metrics(Judged(said, labels, masks, numbers))
+        return self._task.metrics(Judged(said, labels, masks, numbers, self._trained))

@@ -17,6 +17,7 @@ from ego.tasks._base import Task
 BATCH = 64
 MOST = 4096
 """The widest vector that is kept; wider ones are averaged down to it."""
+LARGEST = float(np.finfo(np.float16).max)
 
 
 def of_tested(
@@ -56,7 +57,7 @@ def embeddings(
                 module(batch.features, batch.masks, (name,))
                 size = len(next(iter(batch.masks.values())))
                 seen = found[-1] if found and len(found[-1]) == size else _mean(batch)
-                parts.append(_narrow(seen.float().flatten(1)).cpu().numpy())
+                parts.append(_narrow(seen.float().flatten(1)).clamp(-LARGEST, LARGEST).cpu().numpy())
     finally:
         if handle is not None:
             handle.remove()

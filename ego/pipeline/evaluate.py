@@ -177,6 +177,7 @@ def _check_same(run: Run, problem: Problem, fold: str, root: Path) -> None:
         if then != now:
             raise BadRequest(
                 f"{root} is other data than the run's: of {split!r}{f' in fold {fold!r}' if fold else ''} "
-                f"{(now - then).total()} of {len(indices)} clips differ in video, seconds or label from the "
-                f"{len(before)} of the run; name the run's own data, or another --split"
+                f"{(now - then).total()} of {len(indices)} clips differ in video, seconds or label from those of the "
+                f"run, and {(then - now).total()} of its {len(before)} are not there; name the run's own data, or "
+                "another --split"
             )

@@ -15,13 +15,13 @@ from ego.pipeline.fit import (
     Finished,
     Trained,
     Workplace,
-    check_learnable,
     finish,
     head_of,
     planned,
     run_loop,
     stored_clips,
 )
+from ego.pipeline.learnable import check_learnable
 from ego.pipeline.live import Joined, LiveClips, decode
 from ego.pipeline.parity import Parity, check_parity
 from ego.pipeline.recipe import Recipe

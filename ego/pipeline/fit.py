@@ -24,6 +24,7 @@ from ego.pipeline.checkpoint import Checkpoints
 from ego.pipeline.clips import Problem, problem
 from ego.pipeline.embeddings import of_tested
 from ego.pipeline.held_out import chances, held_out
+from ego.pipeline.learnable import check_learnable, check_shown
 from ego.pipeline.log import Log
 from ego.pipeline.looks import check_causal
 from ego.pipeline.packs import Packs
@@ -91,6 +92,7 @@ def fit(recipe: Recipe, at: Workplace, folds: Sequence[str] = ()) -> Iterator[Tr
     check_learnable(plan.problem)
     above = tails.tails_of(plan.head, recipe.extractors, at.files)
     clips = stored_clips(plan, entries, at, above)
+    check_shown(clips, at.tell)
     shapes = tails.shapes_after(clips.shapes, plan.head, above)
     clips = cached.with_targets(clips, plan.head, recipe, entries, shapes, at.store)
     if not plan.head.solves:  # what is solved at once is solved on the CPU
@@ -180,20 +182,6 @@ def head_of(recipe: Recipe) -> Head:
     if recipe.head is None:
         raise BadRequest(f"the recipe {recipe.path} has no [head], expected one to train")
     return recipe.head
-
-
-def check_learnable(learnt: Problem) -> None:
-    """Nothing, or a BadRequest where a fold tests what it cannot have learnt."""
-    for fold, splits in learnt.folds.items():
-        for name in learnt.labels:
-            task = learnt.tasks[name]
-            labels = {
-                split: learnt.labels[name][indices][learnt.labelled[name][indices]] for split, indices in splits.items()
-            }
-            for split, some in labels.items():
-                if split != "train" and (why := task.unlearnable(labels["train"], some)):
-                    where = f"fold {fold!r}, " if fold else ""
-                    raise BadRequest(f"{where}task {name!r}: {why}")
 
 
 def _fold(

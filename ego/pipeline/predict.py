@@ -48,7 +48,7 @@ class Sliding:
 class Guess:
     """What is said of one clip under one task.
 
-    `score` is the share of what is `said` and `top` the likeliest classes with theirs, where the task has classes; a
+    `score` is the probability of what is `said` and `top` the likeliest with theirs, where the task has classes; a
     task of steps has `steps` instead. `folds` are those whose weights were asked; `trained` says that they were
     trained on this video.
     """
@@ -59,7 +59,7 @@ class Guess:
     task: str
     said: Any
     score: float | None
-    top: tuple[tuple[str, float], ...]
+    top: tuple[tuple[Any, float], ...]
     steps: tuple[Step, ...]
     folds: tuple[str, ...]
     trained: bool
@@ -111,11 +111,24 @@ def predict(run: Run, videos: Sequence[Video], at: Workplace, sliding: Sliding, 
             found[index] = {
                 name: np.mean([one[name].predictions[place] for one in each], axis=0) for name in problem.tasks
             }
+    spaces = {which: _spaces(run, problem.tasks, which.folds) for which in dict.fromkeys(chosen.values())}
     return [
-        _guess(problem, index, name, found[index][name], times, chosen[clip.video.digest])
+        _guess(problem, index, name, task, found[index][name], times, chosen[clip.video.digest])
         for index, clip in enumerate(problem.clips)
-        for name in problem.tasks
+        for name, task in spaces[chosen[clip.video.digest]].items()
     ]
+
+
+def _spaces(run: Run, tasks: Mapping[str, Task], folds: Sequence[str]) -> dict[str, Task]:
+    """The tasks by name, knowing the labels that any of these folds was trained on."""
+    labels: dict[str, dict[int, NDArray[Any]]] = {}
+    for fold in folds:
+        for name, some in run.trained_labels(fold).items():
+            labels.setdefault(name, {}).update(some)
+    return {
+        name: task.fitted(np.stack(list(labels[name].values()))) if labels.get(name) else task
+        for name, task in tasks.items()
+    }
 
 
 def _problem(run: Run, videos: Sequence[Video], at: Workplace, sliding: Sliding) -> Problem:
@@ -142,27 +155,22 @@ def _chosen(run: Run, folds: Sequence[str], videos: Sequence[Video]) -> dict[str
 
 
 def _guess(
-    problem: Problem, index: int, name: str, prediction: NDArray[Any], times: StepTimes, chosen: Chosen
+    problem: Problem,
+    index: int,
+    name: str,
+    task: Task,
+    prediction: NDArray[Any],
+    times: StepTimes,
+    chosen: Chosen,
 ) -> Guess:
-    clip, task = problem.clips[index], problem.tasks[name]
+    clip = problem.clips[index]
     about = (clip.video, *clip.parts[0], name)
     if task.reads:
         steps = tuple(times.steps(index, task, prediction))
         return Guess(*about, None, None, (), steps, chosen.folds, chosen.trained)
-    top = likeliest(task, prediction)
+    top = tuple(task.likeliest(prediction, LIKELIEST))
     score = top[0][1] if top else None
     return Guess(*about, task.say(prediction), score, top, (), chosen.folds, chosen.trained)
-
-
-def likeliest(task: Task, prediction: NDArray[Any]) -> tuple[tuple[str, float], ...]:
-    """The likeliest classes of a task with their shares by softmax, best first; none where it has no one list."""
-    classes = getattr(task, "classes", ())
-    if task.of or prediction.ndim != 1 or len(classes) != len(prediction):
-        return ()
-    shares = np.exp(prediction.astype(np.float64) - prediction.max())
-    shares /= shares.sum()
-    best = np.argsort(-shares, kind="stable")[:LIKELIEST]
-    return tuple((str(classes[i]), float(shares[i])) for i in best)
 
 
 def lines(guesses: Sequence[Guess]) -> Iterator[Mapping[str, Any]]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ego.errors import BadRequest
 from ego.heads._train import Predicted
 from ego.pipeline.clips import Problem
+from ego.tasks._base import Task
 
 Said = Mapping[str, Mapping[str, Mapping[str, Predicted]]]
 """Predictions by fold, split and task, each in the order of the problem's indices."""
@@ -27,8 +28,9 @@ def write_predictions(path: Path, problem: Problem, said: Said) -> None:
     import pyarrow
     from pyarrow import parquet
 
+    spaces = {fold: problem.fitted(fold) for fold in said}
     rows = [
-        _row(problem, fold, split, name, int(index), one, place)
+        _row(problem, spaces[fold][name], fold, split, name, int(index), one, place)
         for fold, splits in said.items()
         for split, predictions in splits.items()
         for name, one in predictions.items()
@@ -37,8 +39,10 @@ def write_predictions(path: Path, problem: Problem, said: Said) -> None:
     parquet.write_table(pyarrow.Table.from_pylist(rows), path)
 
 
-def _row(problem: Problem, fold: str, split: str, name: str, index: int, said: Predicted, place: int) -> dict[str, Any]:
-    clip, task = problem.clips[index], problem.tasks[name]
+def _row(
+    problem: Problem, task: Task, fold: str, split: str, name: str, index: int, said: Predicted, place: int
+) -> dict[str, Any]:
+    clip = problem.clips[index]
     scores, label, mask = said.predictions[place], said.labels[place], said.mask[place]
     if task.reads:
         words: Any = [task.say(one) for one in scores]

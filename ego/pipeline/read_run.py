@@ -17,6 +17,7 @@ from ego.extractors._base import Extractor, Files, Network
 from ego.heads._base import Head
 from ego.heads._training import Training
 from ego.pipeline import runs, tails
+from ego.pipeline.judge import Labels
 from ego.pipeline.live import Joined
 from ego.pipeline.provenance import metadata
 from ego.pipeline.recipe import Recipe
@@ -117,7 +118,7 @@ class Run:
         """The videos and seconds that a fold's weights have seen."""
         return list(metadata(self.folds[fold]).get("trained_on", []))
 
-    def trained_labels(self, fold: str) -> runs.Labels:
+    def trained_labels(self, fold: str) -> Labels:
         """The labels a fold was trained on, by task and clip."""
         told = self.about["plan"]["problem"]
         train = told["folds"][list(self.folds).index(fold)]["train"]

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ego.datasets._base import Dataset
-from ego.errors import BadRequest
+from ego.errors import BadRequest, meant
 from ego.extractors._base import Extractor
 from ego.heads._base import Head
 from ego.heads._training import Training
@@ -134,7 +134,8 @@ def _check_numbers(value: Any, where: str) -> None:
 def _check_sections(table: Table, path: Path) -> None:
     for section, content in table.items():
         if section not in SINGLE + NAMED:
-            raise BadRequest(f"{path} has {section!r}, expected some of: {', '.join(sorted(SINGLE + NAMED))}")
+            known = sorted(SINGLE + NAMED)
+            raise BadRequest(f"{path} has {section!r}{meant(section, known)}, expected some of: {', '.join(known)}")
         if not isinstance(content, dict):
             raise BadRequest(f"{path} has {section} = {content!r:.80}, expected a table: [{section}]")
     for section in NAMED:
@@ -165,8 +166,10 @@ def _spell_out(setting: str, table: Table) -> tuple[list[str], Any, str]:
         choices = list(table.get(names[0], {}))
         raise BadRequest(f"got --set {setting!r:.120}, {names[0]} has: {', '.join(choices) or 'nothing'}")
     if names[0] not in SINGLE + NAMED or (names[0] not in table and names[0] not in ("sampling", "training")):
-        choices = [section for section in table if section in SINGLE] + list(owners)
-        raise BadRequest(f"got --set {setting!r:.120}, it may begin with: {', '.join(choices) or 'nothing here'}")
+        always = ("sampling", "training") if "head" in table else ()
+        choices = list(dict.fromkeys([*(one for one in SINGLE if one in table), *always, *owners]))
+        near = meant(names[0], choices)
+        raise BadRequest(f"got --set {setting!r:.120}{near}, it may begin with: {', '.join(choices)}")
     return names, _value(text.strip()), setting
 
 

@@ -6,6 +6,7 @@ runs/<digest16>/
     weights[-N].safetensors   one a fold, in the order of run.json; metadata say what it was trained on
     network-NAME[-N].safetensors  each network that was trained with the head, as weights for its extractor
     metrics.json         figures by fold, split and task, and pooled over folds
+    tables.npz           figures that are tables, by split, task and name: who is taken for whom, pooled over folds
     log.jsonl            one line a training step or epoch
     [FOLD/]events.out.tfevents.*  the same for TensorBoard
     embeddings.npz       what the head makes of each tested clip that has a class, and that class
@@ -20,40 +21,33 @@ import platform
 import shutil
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 import ego
 from ego.cache.key import FeatureKey
 from ego.errors import BadRequest, EgoError
 from ego.heads._base import Head
-from ego.heads._train import Predicted
 from ego.heads._training import Training
-from ego.pipeline.clips import Indices, Problem
+from ego.pipeline.clips import Problem
 from ego.pipeline.events import write_events
+from ego.pipeline.judge import FoldResult as FoldResult
+from ego.pipeline.judge import figures as figures
+from ego.pipeline.judge import tables
 from ego.pipeline.live import Joined
 from ego.pipeline.predictions import write_predictions
 from ego.samplers import Sampling
 from ego.spec import canonical_json
-from ego.tasks._base import Judged
 from ego.tasks.classify import Classify
-from ego.video import Array
 
-Figures = dict[str, dict[str, float]]
-"""Metrics by task, then by name."""
 TrainedOn = Sequence[tuple[str, Sequence[Sequence[float]]]]
 """What weights were trained on: the digests of videos, and the seconds of each (none: all of it)."""
-Labels = Mapping[str, Mapping[int, NDArray[Any]]]
-"""The labels that a fold is trained on: by task, then by the number of the clip."""
-Embedded = tuple[Indices, NDArray[np.float16]]
-"""Numbers of clips, and a vector (n, D) of each."""
 
 
 @dataclass(frozen=True)
@@ -93,97 +87,6 @@ class Plan:
     def path(self, out: Path) -> Path:
         """Where this run lies, or will."""
         return out / self.digest[:16]
-
-
-@dataclass
-class FoldResult:
-    """One trained fold: its module, the log of its training, and predictions by split and task.
-
-    `shapes` are the features as its head sees them. `trained` are the labels it was trained on; None: those of the
-    problem's split `train`. `best_on_test` are
-    figures chosen by looking at what is tested, where the training asks for them.
-    """
-
-    name: str
-    module: torch.nn.Module
-    log: list[dict[str, Any]]
-    predictions: Mapping[str, Mapping[str, Predicted]]
-    shapes: Mapping[str, Array] = field(default_factory=dict)
-    trained: Labels | None = None
-    embedded: Embedded | None = None
-    best_on_test: Mapping[str, Any] = field(default_factory=dict)
-
-
-def figures(problem: Problem, folds: Sequence[FoldResult]) -> dict[str, Any]:
-    """`{"folds": {fold: {split: {task: metrics}}}, "mean": {split: ...}, "pooled": {split: ...}}`.
-
-    The mean is that of the folds' own figures, as papers average over official splits. Pooled figures are over all
-    folds' clips at once: with one video left out at a time, over every clip. Beside them stands `best_on_test` by fold,
-    split and task where the training asks for it.
-    """
-    by_fold = {fold.name: {split: _judge(problem, [fold], split) for split in fold.predictions} for fold in folds}
-    splits = {split: None for fold in folds for split in fold.predictions}
-    best = {fold.name: fold.best_on_test for fold in folds if fold.best_on_test}
-    found = {
-        "folds": by_fold,
-        "mean": {split: _mean([some[split] for some in by_fold.values() if split in some]) for split in splits},
-        "pooled": {split: _judge(problem, [f for f in folds if split in f.predictions], split) for split in splits},
-    }
-    return found | ({"best_on_test": best} if best else {})
-
-
-def _mean(folds: Sequence[Figures]) -> Figures:
-    """The mean of the folds that have a figure; `clips` are all of them together."""
-    found: Figures = {}
-    for task in folds[0]:
-        each = [fold[task] for fold in folds]
-        names = dict.fromkeys(name for one in each for name in one)
-        found[task] = {name: float(np.mean([one[name] for one in each if name in one])) for name in names}
-        found[task]["clips"] = sum(one["clips"] for one in each)
-    return found
-
-
-def _judge(problem: Problem, folds: Sequence[FoldResult], split: str) -> Figures:
-    """Metrics by task over one split of some folds taken together; `clips` is how many have a label."""
-    found: Figures = {}
-    trained = [fold.trained if fold.trained is not None else trained_labels(problem, fold.name) for fold in folds]
-    for name, task in problem.tasks.items():
-        some = [
-            _flat(problem.folds[fold.name][split], fold.predictions[split][name], bool(task.reads)) for fold in folds
-        ]
-        joined = _Parts(*(np.concatenate(column) for column in zip(*some, strict=True)))
-        known = [one[name] for one in trained if name in one]
-        # a clip that many folds train on is one clip
-        each = {clip: label for one in known for clip, label in one.items()}
-        labels = np.stack(list(each.values())) if each and len(known) == len(folds) else None
-        judged = Judged(joined.predictions, joined.labels, joined.mask, joined.clips, labels)
-        counted = judged.mask.reshape(len(judged.mask), -1).any(axis=1)
-        found[name] = {**task.metrics(judged), "clips": len(np.unique(judged.clips[counted]))}
-    return found
-
-
-def trained_labels(problem: Problem, fold: str) -> Labels:
-    """The labels of the clips that a fold trains on, by task and clip; of tasks that label clips."""
-    train = problem.folds[fold]["train"]
-    return {
-        name: {int(i): labels[i] for i in train[problem.labelled[name][train]]}
-        for name, labels in problem.labels.items()
-    }
-
-
-class _Parts(NamedTuple):
-    predictions: NDArray[Any]
-    labels: NDArray[Any]
-    mask: NDArray[np.bool_]
-    clips: NDArray[np.int64]
-
-
-def _flat(clips: Indices, said: Predicted, of_steps: bool) -> _Parts:
-    """Predictions, labels, mask and clip numbers; of a task of steps, the steps of all clips one after another."""
-    if not of_steps:
-        return _Parts(said.predictions, said.labels, said.mask, clips)
-    found, label, mask = (part.reshape(-1, *part.shape[2:]) for part in (said.predictions, said.labels, said.mask))
-    return _Parts(found, label, mask, np.repeat(clips, said.mask.shape[1]))
 
 
 def read(folder: Path) -> dict[str, Any] | None:
@@ -234,6 +137,8 @@ def _fill(folder: Path, plan: Plan, folds: Sequence[FoldResult], recipe: Mapping
     }
     (folder / "run.json").write_text(json.dumps(about, indent=1) + "\n")
     (folder / "metrics.json").write_text(json.dumps(figures(plan.problem, folds), indent=1) + "\n")
+    made: dict[str, Any] = tables(plan.problem, folds)
+    np.savez_compressed(folder / "tables.npz", **made)
     lines = [json.dumps({"fold": fold.name, **line}) for fold in folds for line in fold.log]
     (folder / "log.jsonl").write_text("".join(line + "\n" for line in lines))
     write_events(folder, {fold.name: fold.log for fold in folds})
@@ -287,5 +192,5 @@ def environment() -> dict[str, str]:
         "numpy": np.__version__,
         "python": platform.python_version(),
         "machine": platform.machine(),
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "made": datetime.now(UTC).isoformat(timespec="milliseconds"),  # runs of one second are told in their order
     }

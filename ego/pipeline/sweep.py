@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ego.errors import BadRequest, EgoError
+from ego.errors import BadRequest, EgoError, meant
 from ego.heads._deal import Stream
 from ego.heads._stacked import Stacked, StackedStep, Together, together
 from ego.heads._train import Predicted, Step, predict
@@ -21,7 +21,6 @@ from ego.pipeline.fit import (
     Finished,
     Trained,
     Workplace,
-    check_learnable,
     combined,
     finish,
     fit,
@@ -30,6 +29,7 @@ from ego.pipeline.fit import (
     stored_clips,
 )
 from ego.pipeline.held_out import chances
+from ego.pipeline.learnable import check_learnable, check_shown
 from ego.pipeline.recipe import Recipe
 from ego.pipeline.resident import on_device
 
@@ -61,7 +61,7 @@ Apart = Callable[[Variant], None]
 
 def settings_of(sweeps: Sequence[str]) -> list[tuple[str, ...]]:
     """Every combination of `NAME=VALUE,VALUE...`, as `--set`s; a NAME without a dot is a field of the training."""
-    axes = []
+    axes: list[list[str]] = []
     for sweep in sweeps:
         name, equals, text = sweep.partition("=")
         values = [one.strip() for one in re.split(r",(?![^\[]*\])", text)]
@@ -69,8 +69,13 @@ def settings_of(sweeps: Sequence[str]) -> list[tuple[str, ...]]:
             raise BadRequest(f"got --sweep {sweep!r:.120}, expected NAME=VALUE,VALUE such as lr=1e-4,3e-4")
         known = [field.name for field in fields(Training)]
         if "." not in name and name not in known:
-            raise BadRequest(f"got --sweep {name!r:.120}, expected PART.FIELD or one of: {', '.join(known)}")
+            raise BadRequest(
+                f"got --sweep {name!r:.120}{meant(name, known)}, expected PART.FIELD or one of: {', '.join(known)}"
+            )
         full = name if "." in name else f"training.{name}"
+        if any(axis[0].startswith(f"{full}=") for axis in axes):
+            own = full.removeprefix("training.")
+            raise BadRequest(f"got --sweep {own} twice, expected all its values in one, such as lr=1e-4,3e-4")
         if full == "training.seed":
             raise BadRequest("got --sweep seed, expected --seeds such as 0..9")
         axes.append([f"{full}={value}" for value in dict.fromkeys(values)])
@@ -160,6 +165,7 @@ def _together(
     """Trains variants as one computation, fold by fold, and writes the run of each."""
     first = plans[0]
     clips = stored_clips(first, entries, at)
+    check_shown(clips, at.tell)
     clips = cached.with_targets(clips, first.head, variants[0].recipe, entries, clips.shapes, at.store)
     clips = on_device(clips, at.device)
     results: list[list[runs.FoldResult]] = [[] for _ in plans]

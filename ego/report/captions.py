@@ -40,7 +40,10 @@ def _pointed(picture: Pixels, points: Sequence[tuple[str, float, float]]) -> Pix
     height, width = picture.shape[:2]
     for name, x, y in points:
         place = (round(x * width), round(y * height))
-        cv2.circle(drawn, place, 9, COLOURS.get(name.rpartition(" ")[2], POINT), 2, cv2.LINE_AA)
+        own = name.rpartition(" ")[2]
+        colour = COLOURS.get(own, POINT)
+        cv2.circle(drawn, place, 9, colour, 2, cv2.LINE_AA)
+        cv2.putText(drawn, own, (place[0] + 12, place[1] + 5), cv2.FONT_HERSHEY_SIMPLEX, FONT, colour, 1, cv2.LINE_AA)
     return drawn
 
 

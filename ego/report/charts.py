@@ -17,7 +17,8 @@ Numbers = NDArray[np.floating[Any]]
 
 INK, FAINT, GRID = "#1f2933", "#52606d", "#e4e7eb"
 SERIES = ("#2563eb", "#d97706", "#059669", "#b91c1c", "#7c3aed", "#0891b2", "#be185d", "#4d7c0f", "#92400e", "#475569")
-MOST_NAMES = 60
+MOST_NAMES = 125
+"""So many classes at most are told apart: all verbs of EPIC-KITCHENS, all actions of EGTEA Gaze+ or GTEA-61."""
 STYLE: Any = {
     "axes.edgecolor": GRID,
     "axes.labelcolor": FAINT,
@@ -47,16 +48,19 @@ def curves(series: Mapping[str, tuple[Numbers, Numbers]], path: Path, title: str
                 smooth = np.convolve(values, np.ones(width) / width, mode="valid")
                 axes.plot(places[width - 1 :], smooth, color=colour, lw=1.6, label=name)
         axes.set(xlabel=x, ylabel=y)
+        axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
         axes.grid(axis="y", color=GRID)
         if len(series) > 1:
             axes.legend(frameon=False, fontsize=8)
         _save(figure, path)
 
 
-def confusion(labels: NDArray[np.int64], said: NDArray[np.int64], classes: Sequence[str], path: Path) -> None:
+def confusion(
+    labels: NDArray[np.int64], said: NDArray[np.int64], classes: Sequence[str], path: Path, title: str
+) -> None:
     """The share of each class's clips (rows) that are taken for each (columns), classes by how many clips they have.
 
-    Classes are those that are tested or predicted, at most the 60 commonest; what is taken for another one is left
+    Classes are those that are tested or predicted, at most the 125 commonest; what is taken for another one is left
     out of the picture alone.
     """
     counts = np.bincount(labels, minlength=len(classes))
@@ -66,8 +70,8 @@ def confusion(labels: NDArray[np.int64], said: NDArray[np.int64], classes: Seque
     shares = (table / np.maximum(counts, 1)[:, None])[np.ix_(order, order)]
     names = [classes[one] for one in order]
     with mpl.rc_context(STYLE):
-        side = 1.8 + 0.28 * max(len(order), 4)
-        figure, axes = _sheet(side + 0.9, side, "Taken for what (share of a class's clips)")
+        side = 1.8 + (0.28 if len(order) <= 30 else 0.18) * max(len(order), 4)
+        figure, axes = _sheet(side + 0.9, side, title)
         image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         _ticks(axes, names, [f"{name}  {counts[one]}" for name, one in zip(names, order, strict=True)])
         axes.set(xlabel="predicted", ylabel="true, clips")
@@ -78,7 +82,7 @@ def confusion(labels: NDArray[np.int64], said: NDArray[np.int64], classes: Seque
 
 
 def bars(values: Mapping[str, float], counts: Mapping[str, int], path: Path, title: str) -> None:
-    """One share a class, in [0, 1], largest first, with how many clips it rests on; at most 60 of them."""
+    """One share a class, in [0, 1], largest first, with how many clips it rests on; at most 125 of them."""
     names = sorted(values, key=lambda name: -values[name])[:MOST_NAMES]
     with mpl.rc_context(STYLE):
         figure, axes = _sheet(6.0, 1.1 + 0.22 * len(names), title)

@@ -26,7 +26,7 @@ def draw(folder: Path, method: Method = "tsne") -> list[Path]:
 
     `loss.png`; for each task of classes and each split but train `confusion-SPLIT-TASK.png` and
     `classes-SPLIT-TASK.png` over all folds; from `embeddings.npz` `correlation.png` and, by method, `tsne.png` or
-    `umap.png`.
+    `umap.png`, unless all clips lie in one point.
     """
     out = folder / "figures"
     return [*_losses(folder, out), *_classes(folder, out), *_embeddings(folder, out, method)]
@@ -72,7 +72,7 @@ def _classes(folder: Path, out: Path) -> Iterator[Path]:
             continue
         labels, said = np.array(pairs).T
         name = f"{split}-{task}"
-        charts.confusion(labels, said, spaces[task], out / f"confusion-{name}.png")
+        charts.confusion(labels, said, spaces[task], out / f"confusion-{name}.png", f"{task} taken for what ({split})")
         counts = {spaces[task][one]: int((labels == one).sum()) for one in np.unique(labels)}
         recall = {spaces[task][one]: float((said[labels == one] == one).mean()) for one in np.unique(labels)}
         charts.bars(recall, counts, out / f"classes-{name}.png", f"Found of each class of {task} ({split})")
@@ -115,6 +115,8 @@ def _embeddings(folder: Path, out: Path, method: Method) -> Iterator[Path]:
         return
     charts.correlation(features, labels, classes, out / "correlation.png")
     yield out / "correlation.png"
+    if not np.ptp(features, axis=0).any():  # a head that says the same of every clip: t-SNE of equal points crashes
+        return
     path = out / f"{method}.png"
     charts.scatter(neighbours(features, method), labels, classes, path, f"{METHODS[method]} of the head's features")
     yield path

@@ -162,6 +162,11 @@ class Task(Spec, ABC):
     def say(self, prediction: NDArray[Any]) -> Any:
         """One prediction in the words of the label space, as plain JSON."""
 
+    def likeliest(self, prediction: NDArray[Any], count: int) -> list[tuple[Any, float]]:
+        """What is likeliest in one prediction, in the same words, each with its probability, best first; at most so
+        many, and none where there are no classes."""
+        return []
+
     @abstractmethod
     def say_label(self, label: NDArray[Any]) -> Any:
         """One encoded label in the same words."""

@@ -43,8 +43,8 @@ def confusion(found: Labels, labels: Labels, classes: int) -> NDArray[np.int64]:
     """(classes, classes) how many clips of each label (row) were found to be of each class (column)."""
     from sklearn import metrics
 
-    if not len(labels):
-        return np.zeros((classes, classes), np.int64)
+    if not len(labels) or classes == 1:  # of which scikit-learn warns
+        return np.full((classes, classes), len(labels), np.int64)
     return np.asarray(metrics.confusion_matrix(labels, found, labels=np.arange(classes)), np.int64)
 
 

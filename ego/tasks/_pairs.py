@@ -41,6 +41,16 @@ def best(first: NDArray[Any], second: NDArray[Any], space: Pairs | None) -> Pair
     return found
 
 
+def first(
+    ones: NDArray[Any], others: NDArray[Any], space: Pairs | None, count: int
+) -> list[tuple[NDArray[np.int64], float]]:
+    """The `count` pairs of highest product of one clip, (V,) and (W,), each with it; of equal ones the first."""
+    products = _products(ones[None], others[None], space)[0]
+    places = np.argsort(-products, kind="stable")[:count]
+    pairs = np.stack(np.divmod(places, len(others)), axis=1) if space is None else space[places]
+    return [(pair, float(products[place])) for pair, place in zip(pairs, places, strict=True)]
+
+
 def _products(first: NDArray[Any], second: NDArray[Any], space: Pairs | None) -> NDArray[np.float64]:
     """(n, pairs)."""
     first, second = first.astype(np.float64), second.astype(np.float64)

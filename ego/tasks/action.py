@@ -11,7 +11,7 @@ from ego.errors import BadRequest
 from ego.spec import late
 from ego.tasks import _metrics as figures
 from ego.tasks._base import Judged, Task
-from ego.tasks._pairs import Pairs, best, ranks
+from ego.tasks._pairs import Pairs, best, first, ranks
 from ego.tasks.classify import Classify, listed
 
 if TYPE_CHECKING:
@@ -167,6 +167,11 @@ class Action(Task):
         """[verb, noun] of the first pair of the action space, of all pairs where that is what was seen."""
         verbs, nouns = self._parts(prediction[None])
         return self.say_label(best(verbs, nouns, self._space(None))[0])
+
+    def likeliest(self, prediction: NDArray[Any], count: int) -> list[tuple[Any, float]]:
+        """Pairs of the action space with p(verb) * p(noun)."""
+        verbs, nouns = self._parts(prediction[None])
+        return [(self.say_label(pair), share) for pair, share in first(verbs[0], nouns[0], self._space(None), count)]
 
     def say_label(self, label: NDArray[Any]) -> list[str]:
         """[verb, noun] of two indices."""

@@ -205,6 +205,12 @@ class Classify(Task):
         """The class of the highest score."""
         return self.classes[int(np.argmax(prediction))]
 
+    def likeliest(self, prediction: NDArray[Any], count: int) -> list[tuple[Any, float]]:
+        """Classes with their shares by softmax."""
+        shares = np.exp(prediction.astype(np.float64) - prediction.max())
+        shares /= shares.sum()
+        return [(self.classes[i], float(shares[i])) for i in np.argsort(-shares, kind="stable")[:count]]
+
     def say_label(self, label: NDArray[Any]) -> str:
         """The class of an index."""
         return self.classes[int(label)]

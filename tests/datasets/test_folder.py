@@ -11,7 +11,7 @@ from ego.spec import make
 
 TABLE = """video,start,stop,verb,noun
 a,0,1.5,take,cup
-b.mp4,2,2,put,cup
+b.mp4,2,2.5,put,cup
 kitchen/c,0.5,3,take,pan
 a,3,4,background,none
 """
@@ -35,7 +35,7 @@ def test_a_table_gives_clips_in_order_with_their_classes_and_files(root):
     found = read(root, ignore=["background"])
     assert [(clip.video, clip.parts, dict(clip.labels)) for clip in found.clips] == [
         ("a", ((0.0, 1.5),), {"verb": "take", "noun": "cup"}),
-        ("b", ((2.0, 2.0),), {"verb": "put", "noun": "cup"}),
+        ("b", ((2.0, 2.5),), {"verb": "put", "noun": "cup"}),
         ("kitchen/c", ((0.5, 3.0),), {"verb": "take", "noun": "pan"}),
     ]
     assert found.classes == {"verb": ("put", "take"), "noun": ("cup", "pan")}
@@ -123,7 +123,11 @@ def test_class_folders(tmp_path):
         ("video,start,stop,verb\na,1,2,\n", {}, "table.csv, line 2: 'verb' is empty"),
         ('video,start,stop,verb\n"a,1,2,take\n', {}, "table.csv, line "),
         ("video,start,stop,verb\na,1,2,take\n", {}, "leaves no clip for train"),
-        ("video,start,stop,verb\na,1,2,take\n", {"ignore": ["take"]}, "no annotated clip is left of 1"),
+        (
+            "video,start,stop,verb\na,1,2,take\n",
+            {"ignore": ["take"]},
+            "no annotated clip in .*; folder.ignore leaves out 1",
+        ),
         (TABLE, {"split": "column"}, "table.csv, line 1: no column 'split'"),
         ("video,start,stop,verb,split\na,1,2,x,dev\n", {"split": "column"}, "line 2.* 'dev', expected one of: 'train'"),
         (TABLE, {"split": "listed", "validation": ["z"]}, "folder.validation: no video 'z'"),
@@ -237,3 +241,22 @@ def test_boxes_beside_the_videos_are_handed_over(tmp_path):
     (tmp_path / "hands" / "a.json").write_text("{}")
     with pytest.raises(BadRequest, match="are both boxes"):
         data.readings(tmp_path, "open/a")
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (TABLE + "a,0,1.5,take,cup\n", "table.csv, line 6: the same clip and labels stand in table.csv, line 2"),
+        (TABLE + "a,5,5,take,cup\n", "table.csv, line 6: got a segment of no length at 5 s, expected start < stop"),
+        (TABLE.splitlines()[0], "there is no annotated clip in .*table.csv$"),
+    ],
+)
+def test_clips_that_count_twice_or_not_at_all_are_refused(root, lines, words):
+    (root / "table.csv").write_text(lines)
+    with pytest.raises(BadRequest, match=words):
+        read(root, ignore=["background"])
+
+
+def test_the_same_seconds_may_be_two_things_and_what_is_ignored_may_be_anything(root):
+    (root / "table.csv").write_text(TABLE + "a,0,1.5,put,cup\na,7,7,background,none\n")
+    assert len(read(root, ignore=["background"]).clips) == 4

@@ -99,6 +99,7 @@ def test_counts(steps_task):
     backbone = sum(x.numel() for x in trunk.parameters())
     assert backbone == 21_284_672
     assert backbone + count == 40_192_381
+    assert backbone + 513_000 + count == 40_705_381  # Ego-RNN, with ImageNet's classes
     assert backbone + sum(x.numel() for x in epic.parameters()) == 40_405_789
 
 

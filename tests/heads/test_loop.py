@@ -102,8 +102,13 @@ def test_what_is_tested_on_the_way_is_the_mean_and_training_goes_on_from_the_wei
     looked, one = loop_of(training)
     for step in looked:
         if step.ends:
+            own = weights(one)
             with looked.as_tested() as module:
                 assert not module.training
+                assert not equal(weights(module), own)
+                mean = weights(module)
+            assert equal(weights(one), own)
+    assert equal(weights(one), mean)
     left, other = loop_of(training)
     for _ in left:
         pass

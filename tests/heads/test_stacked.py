@@ -17,7 +17,10 @@ from ego.heads.linear import Linear
 from ego.tasks.classify import Classify
 from ego.video import Array
 
-TASKS = {name: Classify(label=name, classes=("a", "b", "c")) for name in ("verb", "noun")}
+TASKS = {
+    "verb": Classify(label="verb", classes=("a", "b", "c"), class_weights=(1.0, 2.0, 0.5)),
+    "noun": Classify(label="noun", classes=("a", "b", "c"), weight=0.3, smoothing=0.1),
+}
 SHAPES = {"rgb": Array((6,))}
 
 

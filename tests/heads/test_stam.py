@@ -87,6 +87,10 @@ def test_counts():
     assert sum(x.numel() for x in module.attention_pred.parameters()) == 1_026
     assert sum(x.numel() for x in flat.attention_inc.parameters()) == 1_491_424
     assert sum(x.numel() for x in flat.attention_pred.parameters()) == 1_026
+    heads = [sum(x.numel() for x in one.parameters()) for one in (module, flat)]
+    i3d_of_flow, googlenet = 12_373_962 - 106 * 1025, {3: 5_599_904, 20: 5_653_216}
+    assert i3d_of_flow + heads[0] == 15_304_108
+    assert {channels: trunk + heads[1] for channels, trunk in googlenet.items()} == {3: 7_201_004, 20: 7_254_316}
 
 
 def small(tasks=TASKS, **fields):

@@ -1,11 +1,16 @@
 """Clips gathered from the store: right rows, right masks, absent entries masked, several features at once."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ego.cache.key import FeatureKey
 from ego.cache.store import FeatureStore
 from ego.errors import BadRequest
+from ego.heads._train import begin
+from ego.heads._training import Training
+from ego.heads.linear import Linear
 from ego.pipeline.cached import feature_name, read_clips
 from ego.pipeline.clips import Problem
 from ego.samplers import Sampling
@@ -63,6 +68,20 @@ def test_rows_masks_and_labels_by_hand(problem, tmp_path):
     assert clips.only(np.array([2])).batch(np.array([0])).features["rgb"][0, :, 0].tolist() == [4]
 
 
+@pytest.mark.parametrize("pooled", [False, True])
+def test_a_row_that_is_one_number_is_a_vector_of_it(problem, tmp_path, pooled):
+    store = FeatureStore(tmp_path / "store", create=True)
+    keys = write(store, "gaze", 8, {"type": Array((), "int8"), "pupil": Array(())})
+    clips = read_clips(problem, {"gaze": keys}, (), store, Sampling())
+    clips = replace(clips, columns={name: replace(one, pooled=pooled) for name, one in clips.columns.items()})
+    assert {name: array.shape for name, array in clips.shapes.items()} == {"gaze.type": (1,), "gaze.pupil": (1,)}
+    batch = clips.batch(np.array([0, 1, 2]))
+    assert batch.features["gaze.type"].shape == (3, 4, 1)
+    assert batch.features["gaze.pupil"].shape == (3, 1 if pooled else 4, 1)
+    module = begin(Linear(), clips.shapes, {"verb": TASK}, Training())
+    assert module(batch.features, batch.masks, ("verb",))["verb"].shape == (3, 2)
+
+
 def test_an_absent_entry_is_masked_and_several_arrays_have_names(problem, tmp_path):
     store = FeatureStore(tmp_path / "store", create=True)
     sound = write(store, "sound", 4, {"feature": Array((3,))}, absent=DIGESTS[:1])
@@ -75,7 +94,7 @@ def test_an_absent_entry_is_masked_and_several_arrays_have_names(problem, tmp_pa
     assert batch.features["hands.boxes"][1, :, 0].tolist() == [51, 51.5, 52, 52.5]  # stored * scale
     only = read_clips(problem, {"hands": hands}, ("hands.score",), store, Sampling())
     assert set(only.columns) == {"hands.score"}
-    with pytest.raises(BadRequest, match=r"asks for 'hands\.nails', what is stored is: hands\.score"):
+    with pytest.raises(BadRequest, match=r"asks for 'hands\.nails', what is stored is: hands\.boxes, hands\.score"):
         read_clips(problem, {"hands": hands}, ("hands.score", "hands.nails"), store, Sampling())
 
 

@@ -3,14 +3,18 @@
 import json
 import shutil
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from pyarrow import Table, parquet
 
 from ego.errors import BadRequest
-from ego.pipeline.compare import Drawing, compare
+from ego.pipeline.compare import Drawing, _Side, _trained, compare
+from ego.pipeline.predictions import Told
 from ego.pipeline.read_run import open_run
+from ego.tasks.action import Action
+from ego.tasks.classify import Classify
 
 
 @pytest.fixture(scope="module")
@@ -42,15 +46,17 @@ def test_the_interval_is_that_of_the_paired_difference(fitted, tmp_path):
         return row
 
     runs = [open_run(fitted), open_run(changed(fitted, tmp_path / "wrong", wrong))]
-    (found,) = compare(runs, "validation", "verb", "accuracy", Drawing(2000))
+    (found,) = compare(runs, "validation", "verb", "accuracy", Drawing(1000))
     lost = 6 / 18
     assert found.difference == pytest.approx(-lost)
     deviation = np.sqrt(lost * (1 - lost) / 18)
     assert found.low == pytest.approx(-lost - 1.96 * deviation, abs=0.03)
     assert found.high == pytest.approx(-lost + 1.96 * deviation, abs=0.03)
-    assert found.p == pytest.approx(2 / 2001, abs=0.002)
-    (by_video,) = compare(runs, "validation", "verb", "accuracy", Drawing(2000, "video"))
+    assert found.p == pytest.approx(2 / 1001, abs=0.002)
+    (by_video,) = compare(runs, "validation", "verb", "accuracy", Drawing(300, "video"))
     assert by_video.high == 0
+    (itself,) = compare(runs[1:] * 2, "validation", "verb", "accuracy", Drawing(200))  # paired: wrong on the same clips
+    assert (itself.first, itself.low, itself.high) == (pytest.approx(2 / 3), 0, 0)
     assert by_video.p > 0.3
 
 
@@ -102,3 +108,18 @@ def test_predictions_that_cannot_be_read_are_named(fitted, tmp_path):
     with pytest.raises(BadRequest, match=r"predictions.parquet cannot be read \(.*\); fit the run again"):
         compare([open_run(fitted), open_run(copied)], "validation", None, None, Drawing(100))
     assert json.loads((copied / "run.json").read_text())["digest"]
+
+
+def test_actions_are_judged_in_the_space_that_the_run_has_seen():
+    """Of all pairs (x, a) is the first; of those that were trained on it is (y, b), which is right."""
+    parts = {"verb": Classify(label="verb", classes=("x", "y")), "noun": Classify(label="noun", classes=("a", "b"))}
+    task = Action(space="seen", unseen="count").among(parts)
+    said = np.array([0.6, 0.4, 0.6, 0.4], np.float32)
+    told = Told("", ("v", 0.0, 1.0, None), "v", said, np.array([1, 1]), np.array(True))
+    labels = {"one": {"action": {0: np.array([1, 1])}}, "two": {"action": {0: np.array([1, 1]), 3: np.array([1, 1])}}}
+    run = SimpleNamespace(folds=labels, trained_labels=labels.get)
+    trained = _trained(run, "action")
+    assert trained.tolist() == [[1, 1], [1, 1]]
+    assert _Side(task, [told], trained).metrics(np.array([0, 0]))["accuracy"] == 1
+    assert _Side(task, [told], None).metrics(np.array([0, 0]))["accuracy"] == 0
+    assert _trained(run, "gaze") is None

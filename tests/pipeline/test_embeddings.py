@@ -43,3 +43,9 @@ def test_without_such_a_layer_they_are_the_features_means_and_never_too_wide():
     found = embeddings(Nothing(), Rows(3 * MOST), TASKS)
     assert found.shape == (70, MOST)
     assert embeddings(Nothing(), Rows(5), {}) is None
+
+
+def test_numbers_too_large_for_half_precision_stay_finite():
+    clips = Rows(5)
+    clips.rows = clips.rows * 1e6
+    assert np.isfinite(embeddings(Nothing(), clips, TASKS)).all()

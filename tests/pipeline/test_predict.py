@@ -7,7 +7,7 @@ from ego.cache.store import FeatureStore
 from ego.errors import BadRequest
 from ego.media.decode import Decoder
 from ego.pipeline.fit import Workplace
-from ego.pipeline.predict import Sliding, likeliest, predict, usual_seconds
+from ego.pipeline.predict import Sliding, predict, usual_seconds
 from ego.pipeline.read_run import open_run
 from ego.pipeline.scan import scan
 from ego.pipeline.weights import WeightFinder
@@ -64,6 +64,6 @@ def test_the_scores_are_those_of_the_run_on_the_same_clips(colours, fitted):
             if row["split"] == "validation" and row["video"] == "two"]  # fmt: skip
     task = Classify(label="verb", classes=("b", "g", "r"))
     for one, row in zip(predicted(colours, fitted, "two"), rows, strict=True):
-        expected = likeliest(task, np.array(row["scores"]))
+        expected = task.likeliest(np.array(row["scores"]), 5)
         assert [name for name, _ in one.top] == [name for name, _ in expected]
         assert [share for _, share in one.top] == pytest.approx([share for _, share in expected], abs=1e-5)

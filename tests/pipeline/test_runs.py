@@ -42,13 +42,15 @@ def folds():
     ]
 
 
-def test_figures_pool_all_folds_and_count_labelled_clips_only(plan, folds):
+def test_figures_of_folds_their_mean_and_all_pooled_count_labelled_clips_only(plan, folds):
     found = runs.figures(plan.problem, folds)
     assert found["folds"]["a"]["validation"]["verb"] == {"accuracy": 1.0, "mean_class_accuracy": 1.0, "clips": 2}
     assert found["folds"]["b"]["validation"]["verb"] == {"accuracy": 0.0, "mean_class_accuracy": 0.0, "clips": 1}
     pooled = found["pooled"]["validation"]["verb"]
     assert (pooled["accuracy"], pooled["mean_class_accuracy"]) == pytest.approx((2 / 3, (1 + 1 / 2) / 2))
     assert pooled["clips"] == 3
+    mean = found["mean"]["validation"]["verb"]
+    assert mean == {"accuracy": 0.5, "mean_class_accuracy": 0.5, "clips": 3}
 
 
 def test_racing_writers_leave_one_whole_run(plan, folds, tmp_path):

@@ -27,3 +27,5 @@ def test_a_sweep_that_cannot_be_is_refused(words):
 def test_seeds_that_cannot_be_are_refused(text):
     with pytest.raises(BadRequest, match=r"got --seeds .* expected such as 0\.\.9"):
         seeds_of(text)
+    with pytest.raises(BadRequest, match="got --sweep lr twice"):
+        settings_of(["lr=1,2", "training.lr=3"])

@@ -27,8 +27,8 @@ def test_pearson_by_hand():
 
 def test_right_and_wrong_answers_are_drawn_in_other_places(tmp_path):
     labels = np.repeat(np.arange(4), 5)
-    charts.confusion(labels, labels, list("abcd"), tmp_path / "right.png")
-    charts.confusion(labels, (labels + 1) % 4, list("abcd"), tmp_path / "wrong.png")
+    charts.confusion(labels, labels, list("abcd"), tmp_path / "right.png", "verb")
+    charts.confusion(labels, (labels + 1) % 4, list("abcd"), tmp_path / "wrong.png", "verb")
     dark = (8, 48, 107)  # what matplotlib's Blues ends with
     assert share(tmp_path / "right.png", dark) == pytest.approx(share(tmp_path / "wrong.png", dark), rel=0.2)
     assert not np.array_equal(pixels(tmp_path / "right.png"), pixels(tmp_path / "wrong.png"))
@@ -36,8 +36,8 @@ def test_right_and_wrong_answers_are_drawn_in_other_places(tmp_path):
 
 def test_what_is_predicted_and_never_true_has_a_column(tmp_path):
     labels = np.repeat(np.arange(3), 4)
-    charts.confusion(labels, labels, list("abcd"), tmp_path / "three.png")
-    charts.confusion(labels, np.where(labels == 2, 3, labels), list("abcd"), tmp_path / "four.png")
+    charts.confusion(labels, labels, list("abcd"), tmp_path / "three.png", "verb")
+    charts.confusion(labels, np.where(labels == 2, 3, labels), list("abcd"), tmp_path / "four.png", "verb")
     dark = (8, 48, 107)
     # three of 4 x 4 cells are dark, not two of 3 x 3
     assert share(tmp_path / "four.png", dark) == pytest.approx(share(tmp_path / "three.png", dark) * 9 / 16, rel=0.1)
@@ -56,7 +56,7 @@ def test_any_number_of_classes_is_drawn(tmp_path, count):
     generator = np.random.default_rng(0)
     labels, said = generator.integers(0, count, 200), generator.integers(0, count, 200)
     names = [f"class number {one}" for one in range(count)]
-    charts.confusion(labels, said, names, tmp_path / "confusion.png")
+    charts.confusion(labels, said, names, tmp_path / "confusion.png", "verb")
     charts.bars(dict.fromkeys(names, 0.5), dict.fromkeys(names, 1), tmp_path / "bars.png", "Found")
     features = generator.normal(size=(200, 8)).astype(np.float32)
     charts.correlation(features, labels, names, tmp_path / "like.png")

@@ -53,6 +53,16 @@ def clouds(folder):
     return features.astype(np.float32), labels
 
 
+def test_clips_that_lie_in_one_point_are_no_map(tmp_path):
+    folder = tmp_path / "run"
+    write(folder, [None], ["open"], steps=0)
+    clouds(folder)
+    with np.load(folder / "embeddings.npz") as held:
+        np.savez(folder / "embeddings.npz", **{**held, "features": np.zeros((90, 40), np.float16)})
+    names = [path.name for path in run_figures.draw(folder)]
+    assert names == ["correlation.png"]
+
+
 @pytest.mark.parametrize("method", ["tsne", pytest.param("umap", marks=pytest.mark.slow)])
 def test_embeddings_are_placed_on_a_map_that_keeps_classes_together(tmp_path, method):
     if method == "umap":

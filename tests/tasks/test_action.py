@@ -35,6 +35,16 @@ def test_scores_are_the_product_of_both_softmaxes():
     assert task.say(scores[0]) == ["put", "lid"]
 
 
+def test_the_likeliest_pairs_of_the_action_space_with_their_products():
+    scores = action().combine({"verb": np.log([[0.6, 0.4]]), "noun": np.log([[0.5, 0.3, 0.2]])})[0]
+    found = action().likeliest(scores, 3)
+    assert [pair for pair, _ in found] == [["take", "cup"], ["put", "cup"], ["take", "pan"]]
+    assert [share for _, share in found] == pytest.approx([0.3, 0.2, 0.18])
+    seen = action(space="seen").fitted(np.array([[1, 1], [1, 2]])).likeliest(scores, 5)
+    assert [pair for pair, _ in seen] == [["put", "pan"], ["put", "lid"]]
+    assert [share for _, share in seen] == pytest.approx([0.12, 0.08])
+
+
 def test_top_one_and_five_over_all_pairs():
     # products: take .6 (cup .3, pan .18, lid .12), put .4 (cup .2, pan .12, lid .08)
     verbs, nouns = np.tile([0.6, 0.4], (3, 1)), np.tile([0.5, 0.3, 0.2], (3, 1))
