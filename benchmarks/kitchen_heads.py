@@ -1,14 +1,15 @@
 """What hands, gaze and order add to heads on cached features of the synthetic kitchen, each with its control.
 
-    python benchmarks/kitchen_heads.py [multitask] [attention] [order] [--seeds 10 11 12 13 14] [--work DIR]
+    python benchmarks/kitchen_heads.py [multitask] [few] [attention] [order] [--seeds 10 11 12] [--work DIR]
 
 Draws two kitchens (or goes on with those in DIR). In the first, of other cooks and rooms, a ResNet-18 learns to name
 the things in each cell (`_things.py`): it stands in for published weights. From the second, of seed 1, which no setting
 was chosen on, it extracts frozen maps of that network and the true hands and gaze, and trains small heads
 for every seed: of initial weights, batches and permutations.
 
-    multitask   a trainable tail (conv5 over cached conv4 maps) on verbs that few training videos have, alone and with
-                the points of hands and gaze that all have; control: each training clip has another clip's points
+    multitask   a trainable tail (conv5 over cached conv4 maps) on verbs alone, and with the hands' points beside;
+                control: each training clip has the hands of another clip
+    few         the same where 8 training videos have verbs and 36 the points of hands and gaze
     attention   STAM on nouns with few training videos: no attention, attention that nobody teaches, taught by gaze;
                 control: the gaze of another clip
     order       which of a pair of verbs that are each other's reversal, by the mean of maps and by a ConvLSTM;
@@ -86,8 +87,9 @@ HANDS = '[tasks.points]\nname = "point"\nwho = "hands"\nsize = [4, 4]\n'
 LOOKS = '[tasks.looks]\nname = "point"\nwho = "gaze"\nsize = [4, 4]\n'
 GAZE = '[tasks.eyes]\nname = "heatmap"\nsize = [6, 6]\nsigma = 0.7\n'
 TAIL = '[head]\nname = "multitask"\nfeatures = ["stage.conv5_x"]\ntails = ["stage"]\npieces = 4\n'
-SHARED, POINTS = VERB + HANDS + LOOKS + TAIL, ("points.weight=60.0", "looks.weight=30.0")
+SHARED, POINTS = VERB + HANDS + LOOKS + TAIL, ("points.weight=15.0", "looks.weight=7.0")
 STAM = '[head]\nname = "stam"\nfeatures = ["look"]\nnormalised = true\nstandard = true\n'
+SLOW = ("sampling.rows=4", 'sampling.draw="jitter"', "training.batch=16", 'training.precision="bfloat16"')
 MEAN = '[head]\nname = "linear"\nnorm = "batch"\nfeatures = ["coarse"]\n'
 CELL = '[head]\nname = "convlstm"\nfeatures = ["coarse"]\nchannels = 32\ndropout = 0.0\nstandard = true\n'
 
@@ -139,22 +141,29 @@ def direction(plan: Plan, done: FoldResult) -> float:
 EXPERIMENTS = {
     "multitask": Experiment(
         {
+            "verbs alone": (VERB + HANDS + TAIL, ("points.weight=0.0",)),
+            "with hands": (VERB + HANDS + TAIL, ("points.weight=3.0",)),
+            "control: another clip's hands": (
+                VERB + HANDS + TAIL, ("points.weight=3.0", 'sampling.permuted=["points"]')),
+        },
+        (*SLOW, "training.epochs=8", "training.lr=3e-4"), accuracy("verb"), videos=15,
+    ),
+    "few": Experiment(
+        {
             "verbs alone": (SHARED, ("points.weight=0.0", "looks.weight=0.0")),
             "with points": (SHARED, POINTS),
             "control: another clip's points": (SHARED, (*POINTS, 'sampling.permuted=["points", "looks"]')),
         },
-        ("sampling.rows=4", 'sampling.draw="jitter"', "training.epochs=6", "training.batch=16", "training.lr=5e-4",
-         'training.precision="bfloat16"', 'training.groups=[{ parameters = "head.layers.*", lr = 3e-3 }]'),
-        accuracy("verb"), videos=60, labelled=15,
+        (*SLOW, "training.epochs=6", "training.lr=5e-4",
+         'training.groups=[{ parameters = "head.layers.*", lr = 3e-3 }]'),
+        accuracy("verb"), videos=36, labelled=8,
     ),
     "attention": Experiment(
         {
             "no attention": (NOUN + STAM + 'attention = "none"\n', ()),
             "attention, not taught": (NOUN + STAM, ()),
             "attention, taught by gaze": (NOUN + GAZE + STAM, ("eyes.weight=30.0",)),
-            "control: another clip's gaze": (
-                NOUN + GAZE + STAM, ("eyes.weight=30.0", 'sampling.permuted=["eyes"]'),
-            ),
+            "control: another clip's gaze": (NOUN + GAZE + STAM, ("eyes.weight=30.0", 'sampling.permuted=["eyes"]')),
         },
         ("sampling.rows=4", "training.epochs=30", "training.batch=32", "training.lr=3e-3"),
         accuracy("noun"), videos=20,
@@ -279,7 +288,7 @@ def main() -> None:
         work = asked.work or Path(scratch)
         world = work / f"world-{asked.world_seed}"
         names = asked.experiments or list(EXPERIMENTS)
-        prepare(work, world, asked.world_seed, asked.videos, STAGE if names == ["multitask"] else EXTRACTORS)
+        prepare(work, world, asked.world_seed, asked.videos, STAGE if {*names} <= {"multitask", "few"} else EXTRACTORS)
         for name in names:
             began = time.perf_counter()
             with tempfile.TemporaryDirectory() as out:
