@@ -1,6 +1,6 @@
 """What hands, gaze and order add to heads on cached features of the synthetic kitchen, each with its control.
 
-    python benchmarks/kitchen_heads.py [multitask] [attention] [order] [--seeds 10 11 12 13 14] [--work DIR]
+    python benchmarks/kitchen_heads.py [multitask] [few] [attention] [order] [--seeds 10 11 12] [--work DIR]
 
 Draws two kitchens (or goes on with those in DIR). In the first, of other cooks and rooms, a ResNet-18 learns to name
 the things in each cell (`_things.py`): it stands in for published weights. From the second, of seed 1, which no setting
@@ -9,6 +9,7 @@ for every seed: of initial weights, batches and permutations.
 
     multitask   a trainable tail (conv5 over cached conv4 maps) on verbs alone, and with the hands' points beside;
                 control: each training clip has the hands of another clip
+    few         the same where 8 training videos have verbs and 36 the points of hands and gaze
     attention   STAM on nouns with few training videos: no attention, attention that nobody teaches, taught by gaze;
                 control: the gaze of another clip
     order       which of a pair of verbs that are each other's reversal, by the mean of maps and by a ConvLSTM;
@@ -59,11 +60,18 @@ window = {{ fps = 4.0 }}
 grid = {grid}
 kind = "map"
 """
-EXTRACTORS = f"""[dataset]
+STAGE = f"""[dataset]
 name = "kitchen"
+
+[extractors.hands]
+detector = {{ name = "GivenBoxes" }}
+
+[extractors.gaze]
 
 [extractors.stage]
 {RESNET.format(size=128, weights=WEIGHTS)}
+"""
+EXTRACTORS = f"""{STAGE}
 [extractors.look]
 {CELLS.format(grid=6)}
 [extractors.look.maps]
@@ -72,17 +80,16 @@ name = "kitchen"
 {CELLS.format(grid=3)}
 [extractors.coarse.maps]
 {RESNET.format(size=192, weights=WEIGHTS)}
-[extractors.hands]
-detector = {{ name = "GivenBoxes" }}
-
-[extractors.gaze]
 """
 VERB = '[tasks.verb]\nname = "classify"\nlabel = "verb"\nunseen = "count"\ntop = []\n'
 NOUN = VERB.replace("verb", "noun")
 HANDS = '[tasks.points]\nname = "point"\nwho = "hands"\nsize = [4, 4]\n'
+LOOKS = '[tasks.looks]\nname = "point"\nwho = "gaze"\nsize = [4, 4]\n'
 GAZE = '[tasks.eyes]\nname = "heatmap"\nsize = [6, 6]\nsigma = 0.7\n'
 TAIL = '[head]\nname = "multitask"\nfeatures = ["stage.conv5_x"]\ntails = ["stage"]\npieces = 4\n'
+SHARED, POINTS = VERB + HANDS + LOOKS + TAIL, ("points.weight=15.0", "looks.weight=7.0")
 STAM = '[head]\nname = "stam"\nfeatures = ["look"]\nnormalised = true\nstandard = true\n'
+SLOW = ("sampling.rows=4", 'sampling.draw="jitter"', "training.batch=16", 'training.precision="bfloat16"')
 MEAN = '[head]\nname = "linear"\nnorm = "batch"\nfeatures = ["coarse"]\n'
 CELL = '[head]\nname = "convlstm"\nfeatures = ["coarse"]\nchannels = 32\ndropout = 0.0\nstandard = true\n'
 
@@ -95,13 +102,15 @@ Shapes = Mapping[str, Array]
 class Experiment:
     """Arms by name, each the tasks and head of a recipe and settings; the first is what the others are held against.
 
-    `videos` are so many training videos, `verbs` those that are kept (none: all); `score` reads a run.
+    `videos` are so many training videos, of which the first `labelled` (0: all) have labels; `verbs` are those that
+    are kept (none: all); `score` reads a run.
     """
 
     arms: dict[str, tuple[str, tuple[str, ...]]]
     settings: tuple[str, ...]
     score: Score
     videos: int
+    labelled: int = 0
     verbs: tuple[str, ...] = ()
 
 
@@ -135,21 +144,26 @@ EXPERIMENTS = {
             "verbs alone": (VERB + HANDS + TAIL, ("points.weight=0.0",)),
             "with hands": (VERB + HANDS + TAIL, ("points.weight=3.0",)),
             "control: another clip's hands": (
-                VERB + HANDS + TAIL, ("points.weight=3.0", 'sampling.permuted=["points"]'),
-            ),
+                VERB + HANDS + TAIL, ("points.weight=3.0", 'sampling.permuted=["points"]')),
         },
-        ("sampling.rows=4", 'sampling.draw="jitter"', "training.epochs=8", "training.batch=16", "training.lr=3e-4",
-         'training.precision="bfloat16"'),
-        accuracy("verb"), videos=15,
+        (*SLOW, "training.epochs=8", "training.lr=3e-4"), accuracy("verb"), videos=15,
+    ),
+    "few": Experiment(
+        {
+            "verbs alone": (SHARED, ("points.weight=0.0", "looks.weight=0.0")),
+            "with points": (SHARED, POINTS),
+            "control: another clip's points": (SHARED, (*POINTS, 'sampling.permuted=["points", "looks"]')),
+        },
+        (*SLOW, "training.epochs=6", "training.lr=5e-4",
+         'training.groups=[{ parameters = "head.layers.*", lr = 3e-3 }]'),
+        accuracy("verb"), videos=36, labelled=8,
     ),
     "attention": Experiment(
         {
             "no attention": (NOUN + STAM + 'attention = "none"\n', ()),
             "attention, not taught": (NOUN + STAM, ()),
             "attention, taught by gaze": (NOUN + GAZE + STAM, ("eyes.weight=30.0",)),
-            "control: another clip's gaze": (
-                NOUN + GAZE + STAM, ("eyes.weight=30.0", 'sampling.permuted=["eyes"]'),
-            ),
+            "control: another clip's gaze": (NOUN + GAZE + STAM, ("eyes.weight=30.0", 'sampling.permuted=["eyes"]')),
         },
         ("sampling.rows=4", "training.epochs=30", "training.batch=32", "training.lr=3e-3"),
         accuracy("noun"), videos=20,
@@ -175,40 +189,40 @@ def drawn(world: Path, seed: int, videos: int) -> Path:
     return world
 
 
-def prepare(work: Path, world: Path, seed: int, videos: int) -> None:
+def prepare(work: Path, world: Path, seed: int, videos: int, extractors: str) -> None:
     """World, weights and store, drawn, learnt and extracted where they are not yet."""
     work.mkdir(parents=True, exist_ok=True)
     if not (work / WEIGHTS).exists():
         learn(drawn(work / f"world-{TRUNK_SEED}", TRUNK_SEED, FILMS), work / WEIGHTS)
     spec = work / "extractors.toml"
-    spec.write_text(EXTRACTORS)
+    spec.write_text(extractors)
     asked = ["--data", str(drawn(world, seed, videos)), "--store", str(work / "store"), "--weights", str(work)]
     subprocess.run([sys.executable, "-m", "ego", "extract", str(spec), *asked], check=True)
 
 
-def narrowed(world: Path, target: Path, videos: int, verbs: Sequence[str]) -> Path:
-    """The world at `target` with that many training videos, and clips of these verbs alone (none: of all)."""
+def narrowed(world: Path, target: Path, asked: Experiment) -> Path:
+    """The world at `target` with the training videos, labels and verbs of an experiment."""
     target.mkdir(parents=True)
     for name in ("videos", "truth"):
         (target / name).symlink_to((world / name).resolve())
     with (world / "annotations.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    train = list(dict.fromkeys(row["video"] for row in rows if row["split"] == "train"))[:videos]
+    train = list(dict.fromkeys(row["video"] for row in rows if row["split"] == "train"))[: asked.videos]
+    for row in rows:
+        if asked.labelled and row["split"] == "train" and row["video"] not in train[: asked.labelled]:
+            row["verb"] = row["noun"] = ""
+    kept = [row for row in rows if row["split"] != "train" or row["video"] in train]
     with (target / "annotations.csv").open("w", newline="") as file:
         table = csv.DictWriter(file, rows[0])
         table.writeheader()
-        table.writerows(
-            row
-            for row in rows
-            if (row["split"] != "train" or row["video"] in train) and (not verbs or row["verb"] in verbs)
-        )
+        table.writerows(row for row in kept if not asked.verbs or row["verb"] in asked.verbs)
     return target
 
 
 def scores(name: str, seeds: Sequence[int], world: Path, work: Path, out: Path) -> dict[str, list[float]]:
     """The score of every arm for every seed; what is stored is read once an arm."""
     asked, finder = EXPERIMENTS[name], WeightFinder([work])
-    data = narrowed(world, out / name, asked.videos, asked.verbs)
+    data = narrowed(world, out / name, asked)
     found: dict[str, list[float]] = {}
     with Decoder() as decoder:
         at = Workplace(data, FeatureStore(work / "store"), finder, decoder, out / "runs")
@@ -250,8 +264,9 @@ def gain(each: Sequence[float], other: Sequence[float]) -> str:
 
 def report(name: str, seeds: Sequence[int], found: dict[str, list[float]], seconds: float) -> None:
     """Prints a table."""
-    settings = ", ".join(EXPERIMENTS[name].settings)
-    print(f"{name}: seeds {', '.join(map(str, seeds))}; {EXPERIMENTS[name].videos} training videos; {settings}")
+    asked, some = EXPERIMENTS[name], ", ".join(map(str, seeds))
+    labelled = f", {asked.labelled} of them labelled" if asked.labelled else ""
+    print(f"{name}: seeds {some}; {asked.videos} training videos{labelled}; {', '.join(asked.settings)}")
     *_, helped, control = found.values()
     first = next(iter(found.values()))
     for arm, each in found.items():
@@ -272,8 +287,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         work = asked.work or Path(scratch)
         world = work / f"world-{asked.world_seed}"
-        prepare(work, world, asked.world_seed, asked.videos)
-        for name in asked.experiments or EXPERIMENTS:
+        names = asked.experiments or list(EXPERIMENTS)
+        prepare(work, world, asked.world_seed, asked.videos, STAGE if {*names} <= {"multitask", "few"} else EXTRACTORS)
+        for name in names:
             began = time.perf_counter()
             with tempfile.TemporaryDirectory() as out:
                 found = scores(name, asked.seeds, world, work, Path(out))

@@ -25,7 +25,9 @@ class Folder(Dataset):
 
     `folder` is where the videos lie below the data's root. Of the table, `video`, `start`, `stop`
     and `labels` are column names (no `labels`: every other column); without `start` and `stop` a
-    row is its whole video. Clips with a label in `ignore` are left out.
+    row is its whole video. Clips with a label in `ignore` are left out. A text in `unlabelled` stands for no label:
+    such a clip is masked for the tasks of that label and teaches the others; an empty cell is refused unless "" is
+    among them.
 
     `split` says who is tested: `each-video` leaves one video out at a time (or deals the videos into
     `groups`), `column` reads `split_column`, `listed` holds out the videos named in `validation`
@@ -45,6 +47,7 @@ class Folder(Dataset):
     stop: str = "stop"
     labels: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    unlabelled: tuple[str, ...] = late(())
     delimiter: Literal[",", ";", "\t"] = ","
     split: Literal["each-video", "column", "listed"] = "each-video"
     groups: int = 0
@@ -85,7 +88,7 @@ class Folder(Dataset):
     def read(self, root: Path) -> Annotations:
         """All annotations of the table or the class folders; a video named but absent keeps its place."""
         index = FileIndex(root / self.folder, frames=self.fps > 0)
-        found = self._from_table(root / self.csv, index) if self.csv else self._from_folders(index)
+        labels, found = self._from_table(root / self.csv, index) if self.csv else self._from_folders(index)
         kept = [(clip, split) for clip, split in found if not set(clip.labels.values()) & set(self.ignore)]
         if not kept:
             why = f"; folder.ignore leaves out {len(found)}" if found else ""
@@ -93,7 +96,7 @@ class Folder(Dataset):
         clips = tuple(clip for clip, _ in kept)
         _check_each(clips)
         names = sorted({clip.video for clip in clips})
-        classes = {label: tuple(sorted({clip.labels[label] for clip in clips})) for label in clips[0].labels}
+        classes = self._classes(clips, labels)
         folds = self._folds(clips, [split for _, split in kept], names, index)
         rates = dict.fromkeys(names, self.fps) if self.fps else {}
         return Annotations({name: index.path(name) for name in names}, classes, clips, folds, rates=rates)
@@ -114,28 +117,41 @@ class Folder(Dataset):
             found["face_tracks"] = read_faces(path, self.box_fps, self.box_size)
         return found
 
-    def _from_table(self, path: Path, index: FileIndex) -> list[tuple[Annotation, str]]:
+    def _from_table(self, path: Path, index: FileIndex) -> tuple[tuple[str, ...], list[tuple[Annotation, str]]]:
         times = [self.start, self.stop] if self.start else []
         splits = [self.split_column] if self.split == "column" else []
         header, lines = read_table(path, [self.video, *times, *self.labels, *splits], self.delimiter)
         labels = self.labels or tuple(name for name in header if name not in [self.video, *times, *splits])
         if not labels:
             raise BadRequest(f"{path.name}, line 1: no label column beside {', '.join(map(repr, header))}")
-        return [(self._annotation(line, labels, index), self._split_of(line)) for line in lines]
+        return labels, [(self._annotation(line, labels, index), self._split_of(line)) for line in lines]
 
     def _annotation(self, line: Line, labels: Sequence[str], index: FileIndex) -> Annotation:
         parts: tuple[tuple[float, float], ...] = ()
         if self.start:
             parts = (line.span(self.start, self.stop),)
         name = index.named(line.text(self.video), line.source)
-        return Annotation(name, parts, {label: line.text(label) for label in labels}, source=line.source)
+        known = {label: line.cells[label] for label in labels if line.cells[label] not in self.unlabelled}
+        for label, text in known.items():
+            if not text:
+                hint = 'fill it in, or with folder.unlabelled = [""] it is no label'
+                raise BadRequest(f"{line.source}: {label!r} is empty; {hint}")
+        return Annotation(name, parts, known, source=line.source)
+
+    def _classes(self, clips: Sequence[Annotation], labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """The classes of each label, sorted; a label that no clip has is a BadRequest."""
+        found = {name: tuple(sorted({clip.labels[name] for clip in clips if name in clip.labels})) for name in labels}
+        for name, classes in found.items():
+            if not classes:
+                raise BadRequest(f"no clip has a {name!r}, expected some; folder.unlabelled is {list(self.unlabelled)}")
+        return found
 
     def _split_of(self, line: Line) -> str:
         if self.split != "column":
             return ""
         return pick(f"split ({line.source})", line.text(self.split_column), ("train", "validation", "test"))
 
-    def _from_folders(self, index: FileIndex) -> list[tuple[Annotation, str]]:
+    def _from_folders(self, index: FileIndex) -> tuple[tuple[str, ...], list[tuple[Annotation, str]]]:
         label = self.labels[0] if self.labels else "class"
         found = []
         for name, path in index.items():
@@ -143,7 +159,7 @@ class Folder(Dataset):
             if len(relative.parts) < 2:
                 raise BadRequest(f"{path} lies in no class folder, expected {index.root}/<class>/{path.name}, or csv")
             found.append((Annotation(name, (), {label: relative.parts[0]}, source=str(relative)), ""))
-        return found
+        return (label,), found
 
     def _folds(
         self, clips: Sequence[Annotation], splits: Sequence[str], names: Sequence[str], index: FileIndex

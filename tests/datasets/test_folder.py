@@ -89,6 +89,14 @@ def test_a_column_splits(root):
         dataset.clips(root, "dev")
 
 
+def test_a_clip_may_lack_a_label(root):
+    rows = "a,0,1,x,,train\na,1,2,?,cup,train\nb,0,1,y,pan,validation\n"
+    (root / "table.csv").write_text("video,start,stop,verb,noun,split\n" + rows)
+    found = read(root, split="column", unlabelled=["", "?"])
+    assert [clip.labels for clip in found.clips] == [{"verb": "x"}, {"noun": "cup"}, {"verb": "y", "noun": "pan"}]
+    assert found.classes == {"verb": ("x", "y"), "noun": ("cup", "pan")}
+
+
 def test_listed_videos_are_held_out(root):
     found = read(root, split="listed", validation=["b.mp4"], test=["c"])
     assert found.folds == {"": {"train": (0, 3), "validation": (1,), "test": (2,)}}
@@ -128,6 +136,7 @@ def test_class_folders(tmp_path):
             {"ignore": ["take"]},
             "no annotated clip in .*; folder.ignore leaves out 1",
         ),
+        ("video,start,stop,verb\na,1,2,\n", {"unlabelled": [""]}, "no clip has a 'verb', expected some"),
         (TABLE, {"split": "column"}, "table.csv, line 1: no column 'split'"),
         ("video,start,stop,verb,split\na,1,2,x,dev\n", {"split": "column"}, "line 2.* 'dev', expected one of: 'train'"),
         (TABLE, {"split": "listed", "validation": ["z"]}, "folder.validation: no video 'z'"),

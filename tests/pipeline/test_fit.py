@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -10,10 +11,12 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 
 from ego.cache.store import FeatureStore
 from ego.errors import BadRequest, NotExtracted
 from ego.heads._base import Head
+from ego.heads.ridge import Ridge
 from ego.media.decode import Decoder
 from ego.pipeline import recipe
 from ego.pipeline.fit import Finished, Trained, Workplace, fit
@@ -167,6 +170,18 @@ def test_a_class_without_training_clips_may_count_as_errors(colours, tmp_path):
         file.write("one,5,6,new\n")
     done = run(colours, tmp_path / "runs", "verb.unseen=count", data=data, folds=("one",))[-1]
     assert done.metrics["folds"]["one"]["validation"]["verb"]["accuracy"] == pytest.approx(6 / 7)
+
+
+def test_a_clip_without_a_label_has_no_part_in_what_is_learnt_of_it(colours, tmp_path):
+    found = {}
+    for kind, cut, left in (("blank", ",5,6,.", ",5,6,"), ("absent", r".*,5,6,.\n", "")):
+        shutil.copytree(colours.data, data := tmp_path / kind)
+        text = (data / "table.csv").read_text()
+        (data / "table.csv").write_text(re.sub(cut, left, text))
+        done = run(colours, tmp_path, 'dataset.unlabelled=[""]', data=data, head=Ridge(), folds=("one",))[-1]
+        assert done.metrics["folds"]["one"]["validation"]["verb"]["clips"] == 5
+        found[kind] = load_file(next(done.folder.glob("*.safetensors")))
+    assert all(torch.equal(x, found["absent"][name]) for name, x in found["blank"].items())
 
 
 def test_a_video_that_cannot_be_read_stops_the_fit(colours, tmp_path):

@@ -21,12 +21,13 @@ class Kitchen(Dataset):
     """
 
     def read(self, root: Path) -> Annotations:
-        """All clips of `annotations.csv` with their splits."""
+        """All clips of `annotations.csv` with their splits; an empty cell is no label."""
         if not (root / "annotations.csv").is_file():
             raise BadRequest(
                 f"{root} holds no annotations.csv; draw a world with ego synth kitchen --out DIR --layout folder"
             )
-        return Folder(csv="annotations.csv", folder="videos", labels=("verb", "noun"), split="column").read(root)
+        labels, none = ("verb", "noun"), ("",)
+        return Folder(csv="annotations.csv", folder="videos", labels=labels, unlabelled=none, split="column").read(root)
 
     def signals(self) -> tuple[str, ...]:
         """All that is known of every frame."""
