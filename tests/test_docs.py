@@ -128,7 +128,8 @@ def test_every_recipe_opens_with_its_cost_its_score_and_its_source(recipe: Path)
     assert {word: len(lines) for word, lines in parts.items()} == {"Cost": 1, "Score": 1, "Source": 1}
     assert "not measured" not in " ".join(opening)
     assert any(character.isdigit() for character in "".join(opening[1:]).partition("# Score: ")[0]), "a cost in figures"
-    assert len(opening) <= LINES and max(map(len, opening)) <= WIDE
+    assert len(opening) <= LINES
+    assert max(map(len, opening)) <= WIDE
 
 
 def test_the_table_of_recipes_has_every_recipe() -> None:
