@@ -1,6 +1,7 @@
 """What the documents show is what happens: their examples run, their links lead somewhere, their commands exist."""
 
 import doctest
+import itertools
 import os
 import re
 import shlex
@@ -20,6 +21,8 @@ from ego.cli import group
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 RUN = re.compile(r"<!-- (?P<what>run|file: \S+) -->\n```(?P<kind>[a-z]+)\n(?P<text>.*?)```", re.DOTALL)
+RECIPES = sorted((ROOT / "recipes").glob("*.toml"))
+LINES, WIDE = 14, 128
 TABLE = """video,start,stop,verb
 one,0,3,cut\none,3,6,open\none,6,9,pour
 two,0,3,cut\ntwo,3,6,open\ntwo,6,9,pour
@@ -116,3 +119,19 @@ def test_requirements_pin_all_that_the_project_asks_for() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_opens_with_its_cost_its_score_and_its_source(recipe: Path) -> None:
+    opening = list(itertools.takewhile(lambda line: line.startswith("#"), recipe.read_text().splitlines()))
+    parts = {word: [line for line in opening if line.startswith(f"# {word}: ")] for word in ("Cost", "Score", "Source")}
+    assert {word: len(lines) for word, lines in parts.items()} == {"Cost": 1, "Score": 1, "Source": 1}
+    assert "not measured" not in " ".join(opening)
+    assert any(character.isdigit() for character in "".join(opening[1:]).partition("# Score: ")[0]), "a cost in figures"
+    assert len(opening) <= LINES
+    assert max(map(len, opening)) <= WIDE
+
+
+def test_the_table_of_recipes_has_every_recipe() -> None:
+    table = (ROOT / "docs" / "performance.md").read_text().partition("\n## Recipes\n")[2].partition("\n## ")[0]
+    assert {path.stem for path in RECIPES} == set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ego.heads._base import Tensors
 from ego.heads._embedding import Embedding
-from ego.heads._rows import aligned, clean, map_steps
+from ego.heads._rows import Standard, aligned, clean, map_steps
 from ego.layers.lsta import LSTA
 from ego.video import Array
 
@@ -25,11 +25,14 @@ class LSTAModule(Embedding):
         dropout: float,
         outputs: Mapping[str, tuple[int, ...]],
         motion: nn.Module | None,
+        standard: bool = False,
     ) -> None:
         super().__init__(arrays[seen].shape[0], dropout, outputs)
         self._array, self._seen, self._cam = arrays[seen], seen, cam
         self.lsta_cell = LSTA(self.width, classes, soft_pool)
         self.motion = motion
+        self.standard = Standard(self.width) if standard else None
+        self.standard_cam = Standard(1) if standard else None
 
     def embed(self, features: Tensors, masks: Tensors) -> Tensor:
         """(B, channels) the mean over places of the last memory, before its tanh."""
@@ -47,7 +50,10 @@ class LSTAModule(Embedding):
         """Maps, their class activations and their mask, step by step."""
         x, mask = map_steps(features[self._seen], masks[self._seen], self._array)
         own = masks[self._cam]
-        return x, aligned(clean(features[self._cam], own), own, mask), mask
+        cam = aligned(clean(features[self._cam], own), own, mask)
+        if self.standard is None or self.standard_cam is None:
+            return x, cam, mask
+        return self.standard(x, mask), self.standard_cam(cam[:, :, None], mask)[:, :, 0], mask
 
     def forward(
         self, features: Tensors, masks: Tensors, tasks: Sequence[str], labels: Tensors | None = None

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ego.heads._base import Tensors, slot
 from ego.heads._embedding import apart
-from ego.heads._rows import map_steps
+from ego.heads._rows import Standard, map_steps
 from ego.video import Array
 
 BEFORE: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "none": nn.Identity}
@@ -43,8 +43,10 @@ class MotionModule(nn.Module):
         kernel: int,
         channels: int,
         outputs: Mapping[str, tuple[int, ...]],
+        standard: bool = False,
     ) -> None:
         super().__init__()
+        self.standard = Standard(array.shape[0]) if standard else None
         self._feature, self._array, self.outputs = feature, array, dict(outputs)
         self.layers = apart(outputs, lambda name: Segmentation(before, after, kernel, array, channels, outputs[name]))
 
@@ -53,5 +55,6 @@ class MotionModule(nn.Module):
     ) -> dict[str, Tensor]:
         """(B, S, *shape) of each task asked for."""
         x, mask = map_steps(features[self._feature], masks[self._feature], self._array)
+        x = x if self.standard is None else self.standard(x, mask)
         own = [name for name in tasks if name in self.outputs]
         return {name: self.layers[slot(name)](x.flatten(0, 1)).unflatten(0, mask.shape) for name in own}

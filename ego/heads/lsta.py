@@ -9,6 +9,7 @@ from ego.heads._base import Head, Tasks
 from ego.heads._beside import attention, lead_of, motion_map, own_maps, parted
 from ego.heads._shapes import of_clips, positive, share
 from ego.heads.motion_segmentation import MotionSegmentation
+from ego.spec import late
 from ego.video import Array
 
 if TYPE_CHECKING:
@@ -22,12 +23,14 @@ class LSTA(Head):
     Attention is carried from step to step, and the output gate sees the memory as the likeliest of `pool_classes`
     weights it. That choice has no gradient and its second matrix, `coupling_fc`, is not trained, as in the authors'
     code; with `soft_pool` the classes are weighted by softmax and it is. `motion` learns to segment motion beside it.
+    `standard` brings each channel of the map, and the class activations, to one scale over the clips trained on.
     """
 
     pool_classes: int = 100
     soft_pool: bool = False
     dropout: float = 0.7
     motion: MotionSegmentation | None = None
+    standard: bool = late(False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -54,5 +57,13 @@ class LSTA(Head):
                 'activations; name features such as ["rgb.nbn", "rgb.cam_raw"]'
             )
         return LSTAModule(
-            shapes, own[0], cam, self.pool_classes, self.soft_pool, self.dropout, of_clips(self, clips), beside
+            shapes,
+            own[0],
+            cam,
+            self.pool_classes,
+            self.soft_pool,
+            self.dropout,
+            of_clips(self, clips),
+            beside,
+            self.standard,
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from ego.errors import BadRequest
 from ego.heads._base import Head, Tasks
 from ego.heads._shapes import maps, positive
+from ego.spec import late
 from ego.video import Array
 
 if TYPE_CHECKING:
@@ -19,13 +20,15 @@ class MotionSegmentation(Head):
 
     The map is the first that it reads. `before` and `after` are what surrounds the convolution: FPAR's first code had
     a sigmoid before it and nothing after. Standing in the `motion` field of another head it learns beside that
-    head's own tasks, from the same map or from one that its own `features` name.
+    head's own tasks, from the same map or from one that its own `features` name. `standard` brings each channel of the
+    map to one scale over the clips trained on.
     """
 
     channels: int = 100
     kernel: int = 1
     before: Literal["relu", "sigmoid", "none"] = "relu"
     after: Literal["relu", "none"] = "relu"
+    standard: bool = late(False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,4 +52,6 @@ class MotionSegmentation(Head):
                 )
         feature = self.lead(shapes)
         outputs = {name: task.shape for name, task in tasks.items()}
-        return MotionModule(feature, shapes[feature], self.before, self.after, self.kernel, self.channels, outputs)
+        return MotionModule(
+            feature, shapes[feature], self.before, self.after, self.kernel, self.channels, outputs, self.standard
+        )

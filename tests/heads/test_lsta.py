@@ -102,3 +102,16 @@ def test_attention_is_what_its_maps_are_weighted_by():
         attended = [x for x, _ in module.lsta_cell.unroll(features[name], features[cam], masks[name])]
     assert torch.allclose(found.sum(dim=(2, 3)), torch.ones(2, 4), atol=1e-6)
     assert torch.allclose(features[name] * found[:, :, None], torch.stack(attended, 1), atol=1e-6)
+
+
+def test_standard_maps_and_activations_have_no_scale():
+    features, masks = clips(8)
+    far = {name: 500 * x + 300 for name, x in features.items()}
+    scale, saturated = {}, {}
+    for standard in (True, False):
+        module = begin(LSTA(pool_classes=5, dropout=0.0, standard=standard), SMALL, classes(6), Training()).train()
+        found = [module(some, masks, ("action",))["action"] for some in (features, far)]
+        scale[standard] = float((found[0] - found[1]).detach().abs().max())
+        saturated[standard] = float(module.attention_maps(far, masks).flatten(2).amax(2).mean())
+    assert scale[True] < 1e-4 < 1e-2 < scale[False]
+    assert saturated[True] < 0.6 < 0.99 < saturated[False]

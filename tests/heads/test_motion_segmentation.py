@@ -66,3 +66,12 @@ def test_only_motion_is_predicted():
               {"verb": Classify(label="verb", classes=("a", "b"))}, Training())  # fmt: skip
     with pytest.raises(BadRequest, match="expected an odd number"):
         MotionSegmentation(kernel=2)
+
+
+def test_standard_maps_have_no_scale(steps_task):
+    shapes, x = {"rgb": Array((3, 2, 2), kind="map")}, torch.randn(4, 2, 3, 2, 2)
+    masks, tasks = {"rgb": torch.ones(4, 2, dtype=torch.bool)}, {"moves": steps_task(2, 2, 2)}
+    for standard in (True, False):
+        module = begin(MotionSegmentation(channels=2, standard=standard), shapes, tasks, Training()).train()
+        near, far = (module({"rgb": one}, masks, ("moves",))["moves"] for one in (x, 500 * x + 300))
+        assert torch.allclose(near, far, atol=1e-3) == standard

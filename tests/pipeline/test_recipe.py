@@ -163,17 +163,12 @@ def test_extractors_by_option(finder):
         extractors_from(["mean_rgb"], ["resnet.depth=50"], finder)
 
 
-def test_the_shipped_recipes_can_be_read_and_say_what_they_cost(shared_data):
+def test_the_shipped_recipes_can_be_read(shared_data):
     finder = WeightFinder([shared_data / "weights" / "imagenet_small"])
     shipped = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
     assert shipped
     for path in shipped:
-        recipe = read(path, (), finder)
-        assert recipe.extractors
-        head = [line for line in recipe.text.splitlines()[:6] if line.startswith("#")]
-        assert any("cost" in line.lower() for line in head), path
-        assert any("score" in line.lower() for line in head), path
-        assert any("source" in line.lower() for line in head), path
+        assert read(path, (), finder).extractors
 
 
 def mutated(chance: random.Random) -> str:
