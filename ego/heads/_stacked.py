@@ -1,6 +1,7 @@
 """Many settings of one head trained at once: their weights stacked, every batch gathered once for those of a seed."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +18,7 @@ from ego.heads._chain import Chain, Settling
 from ego.heads._deal import Indices, Stream, dealers, steps_per_epoch
 from ego.heads._optimiser import StackedOptimiser
 from ego.heads._schedule import share
-from ego.heads._train import begin, seeded
+from ego.heads._train import begin, seed_of, seeded
 from ego.heads._training import Training
 from ego.video import Array
 
@@ -117,7 +118,8 @@ class Stacked:
 
     def _slopes(self, of: _Seed, step: int, indices: Indices) -> tuple[Tensor, Sequence[Tensor]]:
         """(settings of the seed,) losses of a batch, and their gradients, one a weight."""
-        with seeded((of.seed * 1_000_003 + step) % 2**63, self._device):
+        drawing = self._settled is None or self._training.feature_dropout
+        with seeded(seed_of(of.seed, step), self._device) if drawing else nullcontext():
             if self._settled is None or of.chain is None:
                 losses = self._losses(of, indices)
                 return losses.detach(), torch.autograd.grad(losses.sum(), list(of.weights.values()))

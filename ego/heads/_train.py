@@ -142,7 +142,7 @@ class Loop:
             _to_training(self._module, self._training.freeze_norms)
         # dropout of a step depends on seed and step alone
         drawing = self._by_hand is None or self._training.feature_dropout
-        with seeded(_seed(self._training, self.done), self._device) if drawing else nullcontext():
+        with seeded(seed_of(self._training.seed, self.done), self._device) if drawing else nullcontext():
             loss = sum((self._gradients(number, epoch, place) for number in range(len(self._streams))), start=_NOTHING)
         self._update(part)
         self.done += 1
@@ -250,9 +250,9 @@ def seeded(seed: int, device: str) -> Iterator[None]:
             one.set_state(state)
 
 
-def _seed(training: Training, step: int) -> int:
-    """What torch draws from in a step."""
-    return (training.seed * 1_000_003 + step) % 2**63
+def seed_of(seed: int, step: int) -> int:
+    """What torch draws from in a step of a training of this seed."""
+    return (seed * 1_000_003 + step) % 2**63
 
 
 def _cast(device: str, precision: str) -> AbstractContextManager[Any]:
