@@ -3,6 +3,7 @@
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ego.pipeline.jobs import Readings
 from ego.pipeline.needs import asks_for_signals
 from ego.pipeline.recipe import Recipe
 from ego.pipeline.scan import Prober, scan
+from ego.spec import canonical_json
 from ego.tasks._base import Task
 from ego.video import Clip, Reading, Video
 
@@ -28,9 +30,8 @@ OVERRUN_SECONDS = 1.0
 class Problem:
     """What a recipe asks to be learnt, on videos known by their bytes.
 
-    `sources` says where each clip is written. `labels` are the clips' labels as numbers by task and
-    `labelled` which clips have one, of the tasks that label clips. `folds` holds the
-    indices of the clips of each split of each fold.
+    `sources` says where each clip is written. `labels` are the clips' labels as numbers by task and `labelled` which
+    clips have one, of the tasks that label clips. `folds` holds the indices of the clips of each split of each fold.
     """
 
     clips: tuple[Clip, ...]
@@ -98,7 +99,8 @@ class Problem:
             },
         )
 
-    def describe(self) -> dict[str, Any]:
+    @cached_property
+    def description(self) -> dict[str, Any]:
         """All that is to be learnt as plain JSON: tasks, clips by their videos' bytes, folds; no place, no name."""
         clips = [
             {
@@ -111,6 +113,11 @@ class Problem:
         ]
         folds = [{split: rows.tolist() for split, rows in fold.items()} for fold in self.folds.values()]
         return {"tasks": {name: task.describe() for name, task in self.tasks.items()}, "clips": clips, "folds": folds}
+
+    @cached_property
+    def text(self) -> str:
+        """The one text of the description: many plans may share a problem."""
+        return canonical_json(self.description)
 
 
 def _kinds(splits: Mapping[str, Indices]) -> set[bool]:

@@ -168,7 +168,7 @@ def _only(annotations: Annotations, folds: Sequence[str], split: str | None) -> 
 
 def _check_same(run: Run, problem: Problem, fold: str, root: Path) -> None:
     """Nothing, or a BadRequest where a split that the run had is made of other clips or labels now."""
-    told = problem.describe()["clips"]
+    told = problem.description["clips"]
     for split, indices in problem.folds[fold].items():
         before = run.clips(fold, split)
         if before is None:

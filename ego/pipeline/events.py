@@ -4,6 +4,7 @@ import math
 import re
 import struct
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,18 @@ def write_events(folder: Path, logs: Mapping[str, Sequence[Mapping[str, Any]]]) 
 def _event(line: Mapping[str, Any]) -> bytes:
     """Event {wall_time = 1, step = 2, summary = 5 {value = 1 {tag = 1, simple_value = 2}}}."""
     values = [
-        _bytes(1, _bytes(1, key.encode()) + struct.pack("<Bf", 2 << 3 | 5, number))
+        _tagged(key) + struct.pack("<f", number)
         for key, number in line.items()
         if key != "step" and isinstance(number, int | float) and math.isfinite(number)
     ]
     return _double(1, float(line["step"])) + b"\x10" + _varint(line["step"]) + _bytes(5, b"".join(values))
+
+
+@cache
+def _tagged(key: str) -> bytes:
+    """A value of this tag up to its number, which has four bytes."""
+    tag = _bytes(1, key.encode()) + bytes([2 << 3 | 5])
+    return bytes([1 << 3 | 2]) + _varint(len(tag) + 4) + tag
 
 
 def _record(data: bytes) -> bytes:

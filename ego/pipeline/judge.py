@@ -50,10 +50,14 @@ def figures(problem: Problem, folds: Sequence[FoldResult]) -> dict[str, Any]:
     by_fold = {fold.name: {split: _judge(problem, [fold], split) for split in fold.predictions} for fold in folds}
     splits = {split: None for fold in folds for split in fold.predictions}
     best = {fold.name: fold.best_on_test for fold in folds if fold.best_on_test}
+    of_splits = {split: [fold for fold in folds if split in fold.predictions] for split in splits}
     found = {
         "folds": by_fold,
         "mean": {split: _mean([some[split] for some in by_fold.values() if split in some]) for split in splits},
-        "pooled": {split: _judge(problem, [f for f in folds if split in f.predictions], split) for split in splits},
+        "pooled": {
+            split: by_fold[some[0].name][split] if len(some) == 1 else _judge(problem, some, split)
+            for split, some in of_splits.items()
+        },
     }
     return found | ({"best_on_test": best} if best else {})
 

@@ -8,6 +8,7 @@ tell the clips of a video apart.
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from ego.errors import BadRequest
 from ego.heads._train import Predicted
-from ego.pipeline.clips import Problem
+from ego.pipeline.clips import Indices, Problem
 from ego.tasks._base import Task
 
 Said = Mapping[str, Mapping[str, Mapping[str, Predicted]]]
@@ -28,50 +29,53 @@ def write_predictions(path: Path, problem: Problem, said: Said) -> None:
     import pyarrow
     from pyarrow import parquet
 
-    spaces = {fold: problem.fitted(fold) for fold in said}
-    rows = [
-        _row(problem, spaces[fold][name], fold, split, name, int(index), one, place)
-        for fold, splits in said.items()
-        for split, predictions in splits.items()
-        for name, one in predictions.items()
-        for place, index in enumerate(problem.folds[fold][split])
-    ]
-    parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    columns: dict[str, list[Any]] = {}
+    for fold, splits in said.items():
+        tasks = problem.fitted(fold)
+        for split, predictions in splits.items():
+            for name, one in predictions.items():
+                some = {
+                    key: [value] * len(one.mask) for key, value in (("fold", fold), ("split", split), ("task", name))
+                }
+                some |= _columns_of(problem, tasks[name], problem.folds[fold][split], one)
+                for column, values in some.items():
+                    columns.setdefault(column, []).extend(values)
+    parquet.write_table(pyarrow.Table.from_pydict(columns), path)
 
 
-def _row(
-    problem: Problem, task: Task, fold: str, split: str, name: str, index: int, said: Predicted, place: int
-) -> dict[str, Any]:
-    clip = problem.clips[index]
-    scores, label, mask = said.predictions[place], said.labels[place], said.mask[place]
-    if task.reads:
-        words: Any = [task.say(one) for one in scores]
-        known: Any = [task.say_label(one) if there.any() else None for one, there in zip(label, mask, strict=True)]
-    else:
-        words, known = task.say(scores), task.say_label(label) if mask else None
+def _columns_of(problem: Problem, task: Task, places: Indices, said: Predicted) -> dict[str, list[Any]]:
+    """Values of each column for the clips at these places."""
+    clips = [problem.clips[i] for i in places]
+    words, known = zip(*(_words(task, said, i) for i in range(len(clips))), strict=True) if clips else ((), ())
     return {
-        "fold": fold,
-        "split": split,
-        "video": clip.video.name,
-        "digest": clip.video.digest,
-        "start_seconds": clip.parts[0][0] if clip.parts else None,
-        "stop_seconds": clip.parts[-1][1] if clip.parts else None,
-        "track": clip.track,
-        "source": problem.sources[index],
-        "task": name,
-        "label": json.dumps(known) if known is not None else None,
-        "said": json.dumps(words),
-        **_numbers("scores", scores),
-        **_numbers("numbers", label),
-        "numbers_type": str(label.dtype),
-        **_numbers("mask", mask),
+        "video": [clip.video.name for clip in clips],
+        "digest": [clip.video.digest for clip in clips],
+        "start_seconds": [clip.parts[0][0] if clip.parts else None for clip in clips],
+        "stop_seconds": [clip.parts[-1][1] if clip.parts else None for clip in clips],
+        "track": [clip.track for clip in clips],
+        "source": [problem.sources[i] for i in places],
+        "label": [None if one is None else json.dumps(one) for one in known],
+        "said": [json.dumps(one) for one in words],
+        **_numbers("scores", said.predictions.astype(float)),
+        **_numbers("numbers", said.labels.astype(float)),
+        "numbers_type": [str(said.labels.dtype)] * len(clips),
+        **_numbers("mask", said.mask),
     }
 
 
-def _numbers(name: str, values: NDArray[Any]) -> dict[str, Any]:
-    array = np.asarray(values)
-    flat: list[Any] = [bool(one) if array.dtype == bool else float(one) for one in array.ravel()]
-    return {name: flat, f"{name}_shape": list(array.shape)}
+def _words(task: Task, said: Predicted, place: int) -> tuple[Any, Any]:
+    """What is said of a clip and what is known of it, or None, in the words of the task."""
+    scores, label, mask = said.predictions[place], said.labels[place], said.mask[place]
+    if not task.reads:
+        return task.say(scores), task.say_label(label) if mask else None
+    known = [task.say_label(one) if there.any() else None for one, there in zip(label, mask, strict=True)]
+    return [task.say(one) for one in scores], known
+
+
+def _numbers(name: str, values: NDArray[Any]) -> dict[str, list[Any]]:
+    """Numbers (n, ...) of each clip, flat, and their shape."""
+    flat = values.reshape(len(values), prod(values.shape[1:]))
+    return {name: flat.tolist(), f"{name}_shape": [list(values.shape[1:])] * len(values)}
 
 
 @dataclass(frozen=True, eq=False)

@@ -69,9 +69,12 @@ class Plan:
 
     def describe(self) -> dict[str, Any]:
         """The plan as plain JSON, without places, names of files or the recipe's comments."""
+        return {**self._own(), "problem": self.problem.description}
+
+    def _own(self) -> dict[str, Any]:
+        """The same but for the problem."""
         return {
             "deed": self.deed,
-            "problem": self.problem.describe(),
             "head": self.head.describe(),
             "sampling": self.sampling.describe(),
             "training": self.training.describe(),
@@ -81,8 +84,10 @@ class Plan:
 
     @cached_property
     def digest(self) -> str:
-        """64 hex digits over the description."""
-        return hashlib.sha256(canonical_json(self.describe()).encode()).hexdigest()
+        """64 hex digits over the one text of the description."""
+        texts = {name: canonical_json(value) for name, value in self._own().items()} | {"problem": self.problem.text}
+        whole = ",".join(f'"{name}":{texts[name]}' for name in sorted(texts))
+        return hashlib.sha256(f"{{{whole}}}".encode()).hexdigest()
 
     def path(self, out: Path) -> Path:
         """Where this run lies, or will."""
@@ -135,7 +140,7 @@ def _fill(folder: Path, plan: Plan, folds: Sequence[FoldResult], recipe: Mapping
         "environment": environment(),
         "plan": plan.describe(),
     }
-    (folder / "run.json").write_text(json.dumps(about, indent=1) + "\n")
+    (folder / "run.json").write_text(_in_lines(about) + "\n")
     (folder / "metrics.json").write_text(json.dumps(figures(plan.problem, folds), indent=1) + "\n")
     made: dict[str, Any] = tables(plan.problem, folds)
     np.savez_compressed(folder / "tables.npz", **made)
@@ -150,6 +155,14 @@ def _fill(folder: Path, plan: Plan, folds: Sequence[FoldResult], recipe: Mapping
     said = {fold.name: fold.predictions for fold in folds}
     write_predictions(folder / "predictions.parquet", plan.problem, said)
     _write_embeddings(folder / "embeddings.npz", plan.problem, folds)
+
+
+def _in_lines(value: Any, depth: int = 3, indent: str = "") -> str:
+    """JSON whose outer dictionaries have an entry a line; what lies deeper, such as thousands of clips, is one line."""
+    if not depth or not isinstance(value, dict) or not value:
+        return json.dumps(value)
+    inner = (f"{indent} {json.dumps(key)}: {_in_lines(one, depth - 1, indent + ' ')}" for key, one in value.items())
+    return "{\n" + ",\n".join(inner) + f"\n{indent}}}"
 
 
 def _write_embeddings(path: Path, problem: Problem, folds: Sequence[FoldResult]) -> None:
@@ -170,7 +183,7 @@ def _write_embeddings(path: Path, problem: Problem, folds: Sequence[FoldResult])
 
 def _provenance(plan: Plan, fold: FoldResult) -> dict[str, Any]:
     trained_on = [
-        [plan.problem.clips[i].video.digest, [list(part) for part in plan.problem.clips[i].parts]]
+        [plan.problem.clips[i].video.digest, plan.problem.clips[i].parts]
         for i in plan.problem.folds[fold.name]["train"]
     ]
     trained_on += [[digest, [list(part) for part in parts]] for digest, parts in plan.inherited]

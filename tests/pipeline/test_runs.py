@@ -1,6 +1,8 @@
 """A run's folder: whole or not there, whoever wrote it first."""
 
 import dataclasses
+import hashlib
+import json
 import threading
 
 import numpy as np
@@ -14,6 +16,7 @@ from ego.heads.linear import Linear
 from ego.pipeline import runs
 from ego.pipeline.clips import Problem
 from ego.samplers import Sampling
+from ego.spec import canonical_json
 from ego.tasks.classify import Classify
 from ego.video import Clip, Video
 
@@ -95,3 +98,9 @@ def test_names_of_videos_are_no_part_of_the_digest(plan):
     assert other.digest == plan.digest
     for change in ({"deed": "finetune"}, {"training": Training(seed=1)}, {"head": Linear(dropout=0.5)}):
         assert dataclasses.replace(plan, **change).digest != plan.digest
+
+
+def test_a_digest_is_that_of_the_description(plan, folds, tmp_path):
+    assert plan.digest == hashlib.sha256(canonical_json(plan.describe()).encode()).hexdigest()
+    about = json.loads((runs.write(tmp_path, plan, folds, {}, "text") / "run.json").read_text())
+    assert about["plan"] == plan.describe()
