@@ -70,7 +70,7 @@ class Settled:
         """All clips where training always sees them alike and there are not too many; None: each batch is settled."""
         if not self._clips.still or self._training.mixup or self._training.feature_dropout:
             return None
-        count, rows, known = len(self._clips), torch.empty(0), list[Batch]()
+        count, rows, labels, labelled = len(self._clips), torch.empty(0), list[Tensors](), list[Tensors]()
         for start in range(0, count, AT_ONCE):
             batch = self._clips.batch(np.arange(start, min(start + AT_ONCE, count))).to(self._device)
             some = self._module.settle(batch.features, batch.masks)
@@ -79,8 +79,9 @@ class Settled:
                     return None
                 rows = _empty(count, some)
             rows[start : start + len(some)] = some
-            known.append(batch)
-        return Table(rows, _joined([one.labels for one in known]), _joined([one.labelled for one in known]))
+            labels.append(batch.labels)
+            labelled.append(batch.labelled)
+        return Table(rows, _joined(labels), _joined(labelled))
 
 
 class ByHand:

@@ -81,3 +81,17 @@ def test_clips_seen_alike_are_settled_once(monkeypatch):
     monkeypatch.setattr(_by_hand, "MOST_BYTES", 100)
     assert trained(Linear(), training, large)[0] == expected[0]
     assert large.asked == 7  # once to see that the table would be too large
+
+
+@pytest.mark.parametrize(("little", "during"), [(2**24, 1), (1, 2)])
+def test_little_steps_have_one_thread_and_give_the_others_back(monkeypatch, little, during):
+    monkeypatch.setattr(_by_hand, "LITTLE", little)
+    training, before = Training(epochs=1), torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        stream = Stream(Rows(still=True), tuple(TASKS))
+        for _ in Loop(begin(Linear(), SHAPES, TASKS, training), Linear(), TASKS, [stream], training):
+            assert torch.get_num_threads() == during
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
